@@ -204,6 +204,9 @@ class Scripted:
         del item
         return Outcome(_SCRIPTED)
 
+    def drain(self) -> None:
+        """Nothing waits."""
+
     def stop(self) -> None:
         """Nothing is under way."""
 

@@ -257,7 +257,9 @@ def test_the_readme_is_short_and_has_the_test_command() -> None:
     assert "pytest" in between(text, "<!-- the test command -->\n```sh\n", "```")
 
 
-def test_json_has_the_keys_that_are_listed(phi: Phi) -> None:
+def test_json_has_the_keys_that_are_listed(phi: Phi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "questions.txt").write_text("What is the capital of France?\n", encoding="utf-8")
     table = between(text_of(ROOT / "docs" / "scripting.md"), "<!-- keys -->\n", "<!-- end of keys -->")
     for command, keys in rows_of(table):
         (words,) = commands_in(command.strip("`"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from phicli.chat_format.types import Message
+from phicli.engine.types import SEEDS
 
 if TYPE_CHECKING:
     from phicli.structured.form import Form
@@ -53,3 +55,8 @@ class Asked:
     think_tokens: int | None = None
     answers: int = 1
     streamed: bool = False
+
+    def seed(self, index: int) -> int:
+        """The seed of the answer number ``index``: each answer has another one; a random one if none was asked for."""
+        first = self.sampling.get("seed")
+        return secrets.randbelow(SEEDS) if first is None else int(first + index) % SEEDS

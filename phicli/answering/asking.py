@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, replace
 
 from phicli.answering.asked import Asked
 from phicli.answering.calling import CallsOrForm, required_constraint, was_trained
 from phicli.answering.calling_model import CallingModel
-from phicli.answering.formed import FormedModel
+from phicli.answering.formed import RETRIES, FormedModel
 from phicli.answering.pool import Pool
 from phicli.answering.types import Answering, Ending
 from phicli.chat_format.types import Message
-from phicli.engine.types import SEEDS, Sampling
+from phicli.engine.types import Sampling
 from phicli.errors import UsageError
 from phicli.plan.load import LoadPlan
 from phicli.plan.system_message import system_message
 from phicli.structured.form import Form
 from phicli.tools.declared import declared_for
-
-RETRIES = 2
-"""Further attempts at an answer that has not the form that was asked for."""
 
 
 class NoToolTrainingError(UsageError):
@@ -68,9 +64,7 @@ class Asking:
 
     def _sampling(self, asked: Asked, index: int) -> Sampling:
         """The sampling of the model with the values of the request; each answer has another seed."""
-        first = asked.sampling.get("seed")
-        seed = secrets.randbelow(SEEDS) if first is None else (first + index) % SEEDS
-        return replace(self.plan.sampling, **{**asked.sampling, "seed": seed})
+        return replace(self.plan.sampling, **{**asked.sampling, "seed": asked.seed(index)})
 
     def _asked_of(self, asked: Asked, sampling: Sampling) -> Pool | FormedModel | CallingModel:
         if not asked.tools or asked.tool_choice == "none":

@@ -17,6 +17,9 @@ from phicli.errors import CheckFailedError
 from phicli.structured.form import Checked, Form
 from phicli.units import counted
 
+RETRIES: Final = 2
+"""Further attempts at an answer that does not have its form, where nothing else is asked for."""
+
 RETRY_TEMPERATURE: Final = 0.7
 """At temperature 0 every attempt would give the same answer."""
 

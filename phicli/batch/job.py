@@ -34,7 +34,7 @@ def run_batch(
     Args:
         wanted: what is asked, and how.
         target_of: finds what answers; called when the input is known to be right.
-        watch: is told how far it has come.
+        watch: shows how far it has come.
         stdin: standard input, in place of that of the process.
 
     Raises:

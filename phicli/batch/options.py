@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from phicli.answering.asked import NOTHING
-from phicli.answering.asking import RETRIES
+from phicli.answering.formed import RETRIES
 from phicli.batch.types import InputFormat
 from phicli.engine.starting import EngineChoice
 from phicli.engine.types import SAMPLING_LIMITS
@@ -23,7 +23,7 @@ DEFAULT: Final = EngineChoice()
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What words the questions: see :class:`~phicli.batch.wording.Wording`."""
+    """The texts that make the questions: see :class:`~phicli.batch.wording.Wording`."""
 
     prompt: TemplateText | None = None
     template: TemplateText | None = None
@@ -44,8 +44,8 @@ class Answers:
 
     Attributes:
         form: None for any text.
-        form_data: what was typed of the form, as JSON has it.
-        tools: that the model is told of.
+        form_data: the form that was typed, as JSON.
+        tools: that are declared to the model.
         tool_choice: ``auto``, ``none``, ``required``, or the name of a tool.
         retries: further attempts at an answer without its form.
     """
@@ -68,7 +68,7 @@ class BatchOptions:
         model: that was typed, or that of a setting.
         remotes: models of remotes that share the work; none for a model of this machine.
         options: of every answer, and of the engine.
-        words: what words the questions.
+        words: the texts that make the questions.
         answers: what the answers must be.
         engine: None for the default one.
         parallel: requests at a time; None leaves it to the machine.
@@ -93,7 +93,7 @@ class BatchOptions:
 
     @property
     def sampling(self) -> dict[str, Any]:
-        """What was typed of the sampling, by the fields of :class:`~phicli.engine.types.Sampling`."""
+        """The sampling options that were typed, by the fields of :class:`~phicli.engine.types.Sampling`."""
         return {name: value for name in SAMPLING_LIMITS if (value := getattr(self.options, name, None)) is not None}
 
     @property

@@ -49,11 +49,6 @@ class OutFile:
         self._next = 0
         self._end = 0
 
-    @property
-    def written(self) -> int:
-        """How many rows are in it."""
-        return self._next
-
     def verify(self) -> None:
         """Find how far the file has come.
 

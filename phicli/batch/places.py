@@ -17,10 +17,10 @@ _EXAMPLE: Final = "name a file, e.g. --out answers.jsonl"
 
 
 def require_place(wanted: BatchOptions, source: Source) -> None:
-    """Return if the output can be written, and nothing is lost by that.
+    """Return if the output can be written, and no other file is lost by that.
 
     Raises:
-        UsageError: it cannot, or there is something else.
+        UsageError: it cannot be written, or another file is there.
     """
     out = wanted.out
     if str(out) == "-":
@@ -38,9 +38,9 @@ def require_place(wanted: BatchOptions, source: Source) -> None:
 
 
 def has_results(wanted: BatchOptions) -> bool:
-    """Whether the journal may have results, or the output lines.
+    """Whether the journal may have results, or the output may have lines.
 
-    Without any there is nothing to lose, whatever job began them.
+    Without them nothing can be lost, whichever job began the files.
     """
     try:
         if wanted.out.exists() and wanted.out.stat().st_size:
@@ -52,7 +52,7 @@ def has_results(wanted: BatchOptions) -> bool:
 
 
 def remove_nothing(wanted: BatchOptions, head: bytes) -> None:
-    """Remove the output and its journal, where neither has a result: the next command may be another one."""
+    """Remove the output and its journal if neither has a result, so that the next command may be another job."""
     with contextlib.suppress(OSError):
         if wanted.out.exists() and wanted.out.read_bytes() in (b"", head):
             wanted.out.unlink()

@@ -9,7 +9,7 @@ from typing import Any
 
 from phicli.answering.asked import Asked
 from phicli.batch.options import BatchOptions
-from phicli.batch.target import USUAL_REASONING_TOKENS, USUAL_TOKENS, SaysOnce
+from phicli.batch.target import USUAL_REASONING_TOKENS, USUAL_TOKENS, notices_to
 from phicli.batch.types import Watch
 from phicli.engine.types import Sampling
 from phicli.jobs.planning import Needs
@@ -45,16 +45,16 @@ class RemoteTarget:
     @contextlib.contextmanager
     def open(self, needs: Needs, watch: Watch) -> Iterator[Sequence[Worker[Asked, Outcome]]]:
         """A worker for each remote; nothing is sent before it is asked."""
-        says = SaysOnce(watch)
+        notices = notices_to(watch)
         with contextlib.ExitStack() as stack:
             workers = []
             for named in self.models:
                 slots = min(needs.parallel or kind_of(named.remote).parallel, max(needs.requests or 1, 1))
                 model = stack.enter_context(
-                    open_remote(named, usual=_usual(named), connections=slots, on_notice=says.text)
+                    open_remote(named, usual=_usual(named), connections=slots, on_notice=notices.text)
                 )
                 asking = RemoteAsking(model, self.wanted.answers.retries)
-                workers.append(RemoteWorker(named.reference, asking, slots, on_notice=says.notice))
+                workers.append(RemoteWorker(named.reference, asking, slots, on_notice=notices.notice))
             yield workers
 
 

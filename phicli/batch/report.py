@@ -54,11 +54,6 @@ class Report:
     workers: Mapping[str, int] | None = None
     failures: tuple[Failure, ...] = ()
 
-    @property
-    def complete(self) -> bool:
-        """Whether every row has a result."""
-        return self.answered + self.failed == self.rows
-
     def to_data(self) -> dict[str, Any]:
         """As ``--json`` has it."""
         return {

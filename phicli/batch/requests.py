@@ -6,7 +6,7 @@ https://developers.openai.com/api/docs/guides/batch describes the lines.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -15,7 +15,6 @@ from phicli.answering.types import Answer
 from phicli.batch.scan import require_right
 from phicli.batch.types import Row
 from phicli.errors import PhiError, UsageError
-from phicli.server.errors import RequestError
 from phicli.server.openai.chat_request import ChatRequest, read_chat_request
 from phicli.server.openai.completion_request import CompletionRequest, read_completion_request
 from phicli.server.openai.errors import error_body, status_of
@@ -42,10 +41,7 @@ class RequestWords:
             UsageError: it is wrong; says why.
         """
         require_right(row)
-        asked = self._request(row).asked
-        if asked.answers > 1:
-            raise RequestError("n is more than 1, but each line gets one answer", "write a line for each", param="n")
-        usual = self.usual
+        asked, usual = self._request(row).asked, self.usual
         return replace(
             asked,
             streamed=False,
@@ -54,9 +50,9 @@ class RequestWords:
             think_tokens=usual.think_tokens if asked.think_tokens is None else asked.think_tokens,
         )
 
-    def answered(self, row: Row, answer: Answer, model: str) -> dict[str, Any]:
-        """The line for an answer by ``model``."""
-        return _line(row, 200, replace(self, model=model)._request(row).reply().whole([answer]))
+    def answered(self, row: Row, answers: Sequence[Answer], model: str) -> dict[str, Any]:
+        """The line for the answers by ``model``."""
+        return _line(row, 200, replace(self, model=model)._request(row).reply().whole(answers))
 
     def failed(self, row: Row, error: PhiError) -> dict[str, Any]:
         """The line for a request that was not answered."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from phicli.answering.formed import FormError
@@ -18,18 +18,19 @@ _MORE: Final = ("errors", "text", "finish_reason", "attempts")
 class Results(Protocol):
     """Makes the result of a row."""
 
-    def answered(self, row: Row, answer: Answer, model: str) -> dict[str, Any]:
-        """Of a row that was answered by ``model``."""
+    def answered(self, row: Row, answers: Sequence[Answer], model: str) -> dict[str, Any]:
+        """Of a row that was answered by ``model``, with as many answers as it wanted."""
 
     def failed(self, row: Row, error: PhiError) -> dict[str, Any]:
-        """Of a row that was not."""
+        """Of a row that was not answered."""
 
 
 class PlainResults:
     """Results of rows that are prompts or messages."""
 
-    def answered(self, row: Row, answer: Answer, model: str) -> dict[str, Any]:
-        """See :class:`Results`."""
+    def answered(self, row: Row, answers: Sequence[Answer], model: str) -> dict[str, Any]:
+        """See :class:`Results`; rows of this kind want one answer."""
+        (answer,) = answers
         return {
             "id": row.name(),
             "text": answer.text,
@@ -110,9 +111,9 @@ def tokens_in(result: Mapping[str, Any]) -> tuple[int, int, int]:
 
 
 def was_cut_off(result: Mapping[str, Any]) -> bool:
-    """Whether the answer of a ``result`` was ended by the limit of tokens."""
+    """Whether an answer of a ``result`` was ended by the limit of tokens."""
     choices = ((result.get("response") or {}).get("body") or {}).get("choices") or [result]
-    return bool(choices[0].get("finish_reason") == "length")
+    return any(choice.get("finish_reason") == "length" for choice in choices)
 
 
 def _call_data(call: ToolCall) -> dict[str, Any]:

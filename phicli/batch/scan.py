@@ -26,7 +26,6 @@ class Scan:
         rows: how many there are, those that are wrong included.
         wrong: how many of them cannot be asked.
         keys: of all rows, or the columns, in the order in which they first occur; not more than 1000.
-        has_ids: a row has an id of its own.
         most_bytes: of the longest request in UTF-8.
     """
 
@@ -34,7 +33,6 @@ class Scan:
     rows: int
     wrong: int
     keys: tuple[str, ...]
-    has_ids: bool
     most_bytes: int
 
 
@@ -47,14 +45,14 @@ def scan(
         source: the input.
         layout: how it is read.
         size_of: the bytes of what a row asks; raises a UsageError where it cannot be asked.
-        on_row: is told how many rows were read, now and then.
+        on_row: called after every 1000 rows with how many were read.
 
     Raises:
         UsageError: there are no rows, none can be asked, or two have the same id.
     """
     digest, places, keys = hashlib.sha256(), array("Q"), dict.fromkeys(layout.columns)
     rows = wrong = most_bytes = 0
-    has_ids, first_problem = False, ""
+    first_problem = ""
     with source.reader(digest.update) as file:
         for row in layout.rows(file):
             rows += 1
@@ -64,7 +62,6 @@ def scan(
             except UsageError as error:
                 wrong += 1
                 first_problem = first_problem or f"line {row.line}: {error.message}"
-            has_ids = has_ids or row.fields.get(layout.id_key) not in (None, "")
             places.append(_mark(row.name(layout.id_key)))
             if len(keys) < _MOST_KEYS:
                 keys |= dict.fromkeys(row.fields)
@@ -77,7 +74,7 @@ def scan(
     _require_different(source, layout, places)
     if wrong == rows:
         raise UsageError(f"{source.name}: no line can be asked; {first_problem}", "see: phi batch --help")
-    return Scan(digest.hexdigest(), rows, wrong, tuple(keys), has_ids, most_bytes)
+    return Scan(digest.hexdigest(), rows, wrong, tuple(keys), most_bytes)
 
 
 def require_right(row: Row) -> None:

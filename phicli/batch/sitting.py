@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
-from phicli.answering.asked import Asked
 from phicli.answering.types import Answer
+from phicli.batch.asking import Answered, Item, RowWorker
 from phicli.batch.formats import Layout
 from phicli.batch.options import BatchOptions
 from phicli.batch.out_file import OutFile
@@ -27,35 +25,21 @@ from phicli.batch.wording import Wording
 from phicli.errors import (
     CheckFailedError,
     DoesNotFitError,
-    EngineError,
     PhiError,
     UsageError,
     UserInterruptError,
     disk_full,
     is_disk_full,
-    reason_of,
 )
 from phicli.jobs.journal import Journal
 from phicli.jobs.planning import Needs
-from phicli.jobs.running import Done, Worker, run
-from phicli.jobs.workers import Outcome
+from phicli.jobs.running import Done, run
 from phicli.tools.declared import declared_for
 from phicli.units import counted
 
 _SHOWN_S: Final = 0.2
 _MOST_FAILURES: Final = 5
-_NUMBERS: Final = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
-_FULL: Final = tuple(reason_of(OSError(number, os.strerror(number))) for number in _NUMBERS)
-"""What the system says of a full disk."""
 _AGAIN: Final = "to continue, run the same command again: nothing is asked twice"
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A row, and what it asks."""
-
-    row: Row
-    asked: Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +52,6 @@ class Reading:
     words: Wording | RequestWords
 
 
-class _OfItems:
-    """A worker that is given rows with what they ask."""
-
-    def __init__(self, worker: Worker[Asked, Outcome]) -> None:
-        self._worker = worker
-        self.name, self.slots = worker.name, worker.slots
-
-    def ask(self, item: Item) -> Outcome:
-        """What becomes of the request."""
-        return self._worker.ask(item.asked)
-
-    def stop(self) -> None:
-        """End what is under way."""
-        self._worker.stop()
-
-
 class Sitting:
     """One run of the command.
 
@@ -94,7 +62,7 @@ class Sitting:
         journal: has the results so far.
         out: gets the lines.
         again: numbers whose results are replaced; they are taken out of it.
-        watch: is told how far it has come.
+        watch: shows how far it has come.
         broken: how many results are of rows that cannot be asked.
     """
 
@@ -126,7 +94,7 @@ class Sitting:
                 self._wanted.out.write_bytes(b"")
             self._out.verify()
             pending = self._reading.seen.rows - len(self._journal) + len(self._again)
-            self._tell_about(pending)
+            self._say_what_was_done(pending)
             if askable := pending - (self._reading.seen.wrong - self._broken):
                 self._ask(askable)
             elif pending:
@@ -135,13 +103,13 @@ class Sitting:
             with self._out:
                 self._out.advance()
         except KeyboardInterrupt:
-            raise self._told(UserInterruptError("interrupted")) from None
+            raise self._with_counts(UserInterruptError("interrupted")) from None
         except OSError as error:
             if not is_disk_full(error):
                 raise
-            raise self._told(disk_full(self._wanted.out, "free some space")) from error
+            raise self._with_counts(disk_full(self._wanted.out, "free some space")) from error
         except PhiError as error:
-            raise self._told(error) from None
+            raise self._with_counts(error) from None
         return self.report()
 
     def report(self) -> Report:
@@ -168,11 +136,22 @@ class Sitting:
         )
         with self._target.open(needs, self._watch) as workers, self._out:
             self._out.advance()
-            self._journal.begin({"max_tokens": self._wanted.options.max_tokens})
+            self._begin()
             self._began = time.monotonic()
             self._alone = len(workers) == 1
             self._show()
-            run(self._items(), [*map(_OfItems, workers)], self._done, on_gone=self._gone, interrupts=self)
+            run(self._items(), [*map(RowWorker, workers)], self._done, on_gone=self._gone, interrupts=self)
+
+    def _begin(self) -> None:
+        """Save the limits that do not make another job of it, and say where earlier answers had others."""
+        options, before = self._wanted.options, self._journal.settings or {}
+        limits = {"max_tokens": options.max_tokens, "context_tokens": options.context_tokens}
+        if self._journal:
+            for field, option in (("max_tokens", "--max-tokens"), ("context_tokens", "--context")):
+                if field in before and before[field] != limits[field]:
+                    earlier, now = ("the default" if one is None else one for one in (before[field], limits[field]))
+                    self._watch.say(f"note: {option} is {now}; for the lines that were done before it was {earlier}")
+        self._journal.begin(limits)
 
     def _items(self) -> Iterator[tuple[int, Item]]:
         """What is left to be asked; rows that cannot be asked fail at once."""
@@ -190,28 +169,26 @@ class Sitting:
                     continue
                 yield row.number, Item(row, asked)
 
-    def _done(self, done: Done[Item, Outcome]) -> None:
-        row, answer, error = done.item.row, done.result.answer, done.result.error
-        if answer is not None and error is None and answer.finish_reason == "interrupted":
+    def _done(self, done: Done[Item, Answered]) -> None:
+        row, answers = done.item.row, done.result.answers
+        if any(answer.finish_reason == "interrupted" for answer in answers):
             return  # stopped by a person: it is asked again
         self._workers[done.worker] += 1
         self._asked += 1
-        if error is None and answer is None:
-            error = EngineError("there was no answer")
-        if error is None and answer is not None and done.item.asked.form is not None:
-            error = self._cut_off_error(answer)
-        if error is not None or answer is None:
-            self._save(row, self._results.failed(row, error or EngineError("there was no answer")), failed=True)
-            return
-        self._save(row, self._results.answered(row, answer, done.worker), failed=False)
+        error = done.result.error or self._cut_off_error(answers)
+        if error is not None:
+            self._save(row, self._results.failed(row, error), failed=True)
+        else:
+            self._save(row, self._results.answered(row, answers, done.worker), failed=False)
 
-    def _cut_off_error(self, answer: Answer) -> PhiError | None:
+    def _cut_off_error(self, answers: Sequence[Answer]) -> PhiError | None:
         """The error of an answer that has not its form, because the limit of tokens ended it."""
-        if answer.finish_reason != "length" or isinstance(self._reading.words, RequestWords):
-            return None
-        form, tokens = self._wanted.answers.form, counted(answer.usage.completion_tokens, "token")
-        name = "the form" if form is None else form.name
-        return CheckFailedError(f"the answer was cut off after {tokens}, before it matched {name}")
+        form = self._wanted.answers.form
+        for answer in answers:
+            if form is not None and answer.finish_reason == "length":
+                tokens = counted(answer.usage.completion_tokens, "token")
+                return CheckFailedError(f"the answer was cut off after {tokens}, before it matched {form.name}")
+        return None
 
     def _save(self, row: Row, result: Mapping[str, Any], *, failed: bool, broken: bool = False) -> None:
         elapsed_s = 0.0 if self._began is None else time.monotonic() - self._began
@@ -232,11 +209,12 @@ class Sitting:
             DoesNotFitError: it could not, because the disk is full: results would be lost.
             UsageError: the same for another reason.
         """
-        problem = self._journal.problem
-        if problem and any(word in problem for word in _FULL):
-            raise DoesNotFitError(f"the journal cannot be written: {problem}", "free some space")
-        if problem:
-            raise UsageError(f"the journal cannot be written: {problem}", "name a file in another folder with --out")
+        if not self._journal.problem:
+            return
+        message = f"the journal cannot be written: {self._journal.problem}"
+        if self._journal.is_full:
+            raise DoesNotFitError(message, "free some space")
+        raise UsageError(message, "name a file in another folder with --out")
 
     def _show(self) -> None:
         """Show how far it has come, a few times a second."""
@@ -260,7 +238,7 @@ class Sitting:
             return
         self._watch.warn(f"{name} is left out: {error.message}; its lines go to the others")
 
-    def _tell_about(self, pending: int) -> None:
+    def _say_what_was_done(self, pending: int) -> None:
         journal, rows = self._journal, self._reading.seen.rows
         if journal.damaged_lines:
             lines = counted(journal.damaged_lines, "line")
@@ -269,7 +247,7 @@ class Sitting:
         if known and pending:
             self._watch.say(f"note: {known} of {rows} lines were done before; {pending} are left")
 
-    def _told(self, error: PhiError) -> PhiError:
+    def _with_counts(self, error: PhiError) -> PhiError:
         """``error`` with how far it came, and how it goes on."""
         report = self.report()
         done = len(self._journal) - len(self._again)

@@ -23,12 +23,12 @@ _HINT: Final = "name a file, or - for standard input: phi batch IN --out OUT"
 
 
 class Source:
-    """Lines to be read, more than once.
+    """A file that is read more than once.
 
     Args:
         name: for people.
         path: of the file; None for one that has no name of its own.
-        file: its content; the source alone uses it.
+        file: its content; nobody else uses it.
     """
 
     def __init__(self, name: str, path: Path | None, file: IO[bytes]) -> None:

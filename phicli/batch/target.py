@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
@@ -12,7 +11,6 @@ from phicli.answering.asked import Asked
 from phicli.answering.asking import Asking, NoToolTrainingError
 from phicli.answering.calling import was_trained
 from phicli.answering.engine_starts import gpus_for
-from phicli.answering.types import Notice
 from phicli.batch.options import BatchOptions
 from phicli.batch.types import Watch
 from phicli.catalog.display_name import with_quant
@@ -25,6 +23,7 @@ from phicli.gguf_file.header import read_header
 from phicli.hardware.cpu import physical_cores
 from phicli.hardware.memory import available_memory
 from phicli.hub.verified import hash_once
+from phicli.jobs.notices import Notices
 from phicli.jobs.opening import open_pool
 from phicli.jobs.planning import JobPlan, Needs, Place, plan_job
 from phicli.jobs.running import Worker
@@ -42,10 +41,6 @@ USUAL_REASONING_TOKENS: Final = 8192
 """The same for a model that reasons first."""
 
 
-_MOST_NOTICES: Final = 20
-_OF_ONE_ANSWER: Final = ("attempt ", "the model made a wrong tool call")
-
-
 class Target(Protocol):
     """Answers a batch."""
 
@@ -54,39 +49,19 @@ class Target(Protocol):
         """Its name, as results have it."""
 
     def about(self, watch: Watch) -> Mapping[str, Any]:
-        """What of it the answers depend on."""
+        """What the answers depend on: which model it is."""
 
     def open(self, needs: Needs, watch: Watch) -> contextlib.AbstractContextManager[Sequence[Worker[Asked, Outcome]]]:
-        """Those who answer, while the context lasts.
+        """The workers that answer; they end with the context.
 
         Raises:
             PhiError: it cannot answer.
         """
 
 
-class SaysOnce:
-    """Passes on what a person should know while answers come, each text once; threads may share it.
-
-    What concerns one answer alone, such as a further attempt, is not passed on.
-    """
-
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
-        self._said: set[str] = set()
-        self._lock = threading.Lock()
-
-    def notice(self, notice: Notice) -> None:
-        """A notice of an answer."""
-        if not notice.text.startswith(_OF_ONE_ANSWER):
-            self.text(notice.text)
-
-    def text(self, text: str) -> None:
-        """Any text."""
-        with self._lock:
-            if text in self._said or len(self._said) >= _MOST_NOTICES:
-                return
-            self._said.add(text)
-        self._watch.say(f"note: {text}")
+def notices_to(watch: Watch) -> Notices:
+    """What passes on the notices of answers to ``watch``."""
+    return Notices(lambda text: watch.say(f"note: {text}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +108,7 @@ class LocalTarget:
             watch.say(f"note: {text}")
         with open_pool(planned, on_tick=self._loading(watch)) as pool:
             asking = Asking(pool, planned.load, self.wanted.answers.retries)
-            yield [PoolWorker(self.name, asking, planned.slots, on_notice=SaysOnce(watch).notice)]
+            yield [PoolWorker(self.name, asking, planned.slots, on_notice=notices_to(watch).notice)]
 
     def _planned(self, options: ChatOptions, needs: Needs, watch: Watch) -> JobPlan:
         engine = self.wanted.engine

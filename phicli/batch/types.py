@@ -35,7 +35,7 @@ class Row:
 
 
 class Watch(Protocol):
-    """Is told how far a batch has come."""
+    """Shows how far a batch has come."""
 
     def show(self, text: str, left_s: float | None = None) -> None:
         """What is being done now, and for how many seconds more."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from phicli.answering.asked import NOTHING, Asked
 from phicli.batch.scan import require_right
@@ -13,7 +13,6 @@ from phicli.batch.types import Row
 from phicli.chat_format.continuation import begun_answer
 from phicli.chat_format.types import Message
 from phicli.errors import UsageError
-from phicli.server.errors import RequestError
 from phicli.server.openai.fields import Fields, check_value, kind_of
 from phicli.server.openai.messages import messages_of
 from phicli.templates.text import INPUT, TemplateText
@@ -22,17 +21,6 @@ PROMPT: Final = "prompt"
 MESSAGES: Final = "messages"
 SYSTEM: Final = "system"
 _ADD: Final = "write the key prompt or messages, or word it: --prompt 'Text with {key}'"
-
-
-class Words(Protocol):
-    """Makes requests of rows."""
-
-    def asked(self, row: Row) -> Asked:
-        """The request of a row.
-
-        Raises:
-            UsageError: it cannot be asked; says why.
-        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +95,7 @@ class Wording:
         return question
 
     def _behind(self, question: str) -> str:
-        """The question where the template has no place for it, as ``phi chat`` has it."""
+        """The question, if the template has no place for it; ``phi chat`` puts it there too."""
         return "" if self.template is None or self.template.takes_input else question
 
     def _own_prompt(self, row: Row) -> str:
@@ -155,6 +143,3 @@ def _require_id(row: Row) -> None:
     name: Any = row.fields.get("id")
     if name is not None and (isinstance(name, bool) or not isinstance(name, str | int | float)):
         raise UsageError(f"id is {kind_of(name)}, but must be a string or a number")
-
-
-__all__ = ["RequestError", "Wording", "Words", "bytes_of"]

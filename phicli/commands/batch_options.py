@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from phicli.batch.types import INPUT_FORMATS, InputFormat
 from phicli.commands.options import checked, complete_values
 from phicli.errors import UsageError
 
 if TYPE_CHECKING:
     from phicli.batch.options import Answers, Words
-    from phicli.batch.types import InputFormat
     from phicli.commands.form_options import FormOptions
     from phicli.commands.tool_options import ToolOptions
     from phicli.templates.text import TemplateText
     from phicli.templates.types import Template
-
-_FORMATS = ("jsonl", "csv", "tsv", "lines", "openai")
 
 
 def read_format(typed: str) -> InputFormat:
@@ -30,9 +28,10 @@ def read_format(typed: str) -> InputFormat:
         UsageError: there is no such format.
     """
     name = typed.strip().lower()
-    if name not in _FORMATS:
-        raise UsageError(f"unknown --input-format: {typed!r}", f"choose one of: {', '.join(_FORMATS)}")
-    return name  # type: ignore[return-value]
+    for known in INPUT_FORMATS:
+        if name == known:
+            return known
+    raise UsageError(f"unknown --input-format: {typed!r}", f"choose one of: {', '.join(INPUT_FORMATS)}")
 
 
 Input = Annotated[
@@ -57,7 +56,7 @@ InputFormatOption = Annotated[
     typer.Option(
         "--input-format",
         help="Format of IN: jsonl, csv, tsv, lines or openai [default: by its name and first line].",
-        autocompletion=complete_values(*_FORMATS),
+        autocompletion=complete_values(*INPUT_FORMATS),
         callback=checked(read_format),
         show_default=False,
     ),
@@ -150,7 +149,7 @@ def batch_template(ctx: Any, typed: str | None) -> BatchTemplate | None:
 def words_of(
     prompt: str | None, worded: BatchTemplate | None, system: str | None, variables: Sequence[str] | None
 ) -> Words:
-    """What words the questions.
+    """The texts that make the questions.
 
     Raises:
         UsageError: a variable has no value, occurs twice, or is in no text.
@@ -191,7 +190,7 @@ def answers_of(form: FormOptions, tools: ToolOptions, say: Any) -> Answers:
     Raises:
         PhiError: a file cannot be read, or is wrong; or options contradict each other.
     """
-    from phicli.answering.asking import RETRIES
+    from phicli.answering.formed import RETRIES
     from phicli.batch.options import Answers
     from phicli.commands.tool_use import tools_of
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from phicli.answering.formed import FormedModel, FormError
+from phicli.answering.formed import RETRIES, FormedModel, FormError
 from phicli.chat.open import OpenChat
 from phicli.commands.form_options import FormOptions
 from phicli.commands.recording import Recording
@@ -15,8 +15,6 @@ from phicli.engine.constraint import Constraint
 from phicli.engine.types import Sampling
 from phicli.structured.form import Form
 from phicli.ui.answer import answer_data, chat_data
-
-USUAL_RETRIES = 2
 
 
 @contextmanager
@@ -35,7 +33,7 @@ def formed(
     """
     form = make()
     constraints_of(chat, form)
-    many, facts = USUAL_RETRIES if options.retries is None else options.retries, chat.session.facts
+    many, facts = RETRIES if options.retries is None else options.retries, chat.session.facts
     chat.session.formed = lambda model: FormedModel(model, form, many, seed_step=samples)
     chat.session.facts = lambda answer, sampling: {**(facts(answer, sampling) or {}), "form": options.to_data()}
     try:

@@ -1,9 +1,9 @@
 """Results saved to disk as they come, so that a job continues where it was interrupted.
 
-The first line says what the results depend on. Then every sitting has a line with its settings, and every result one.
-A line is written whole, with its end, before its result counts. After a crash the last one may be torn: lines that
-cannot be understood are left out, and their items are asked again. A process that is killed loses no result. The disk
-is told to keep what was written at most once per second, so when the whole machine stops, the last results may be lost.
+The first line says what the results depend on. Then there is a line for every sitting, with its settings, and one for
+every result. A line is written whole, with its end, before its result counts. After a crash the last line may be torn:
+lines that cannot be read are left out, and their items are asked again. A process that is killed loses no result. The
+file is synced to the disk at most once per second, so when the whole machine stops, the last results may be lost.
 
 Items are numbered from 0. Memory holds 8 bytes for each, and results are read again from the file.
 """
@@ -18,13 +18,11 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, Any, Final
 
 from phicli.errors import UsageError, is_disk_full, reason_of
 from phicli.jobs.journal_lines import MOST_ITEMS, Saved, differences, line_of, object_in, saved_in
-
-if TYPE_CHECKING:
-    from filelock import FileLock
+from phicli.jobs.locking import LockFile
 
 _VERSION: Final = 2
 _SYNC_S: Final = 1.0
@@ -44,10 +42,10 @@ class OtherJobError(UsageError):
 
 
 class Journal:
-    """The results of one job; a context, in which nobody else may go on with it.
+    """The results of one job; a context in which no other process can work on it.
 
-    Where the disk cannot be written, results are in memory only from then on, and ``problem`` says why; it is empty
-    while all is well. ``is_full``: the disk has no space left. ``sitting`` is the number of this one, ``settings`` are
+    If the disk cannot be written, results are in memory only from then on, and ``problem`` says why; before that it is
+    empty. ``is_full``: the disk has no space left. ``sitting`` is the number of this one, ``settings`` are
     those of the last one that began.
 
     Args:
@@ -57,8 +55,9 @@ class Journal:
         restart: begin again, whatever is there.
         retry_failed: results that failed do not count.
         replaces: a file that is not a journal is replaced by an empty one, not refused.
-        accepts: says whether a saved result is one; others do not count.
-        busy: what is said where another process works on the same job.
+        accepts: whether a saved result is what the job saves; others do not count.
+        busy: the message of the error if another process works on the same job.
+        clock: seconds; tests give their own.
 
     Raises:
         OtherJobError: (on entering) the file has other results.
@@ -83,7 +82,7 @@ class Journal:
         self._places = array("q")  # where the line of each result begins; that of one that failed is turned by _turned
         self._count = 0
         self._unsaved: dict[int, Saved] = {}
-        self._lock: FileLock | None = None
+        self._lock = LockFile(path.with_name(f"{path.name}.lock"))
         self._file: IO[bytes] | None = None
         self._reader: IO[bytes] | None = None
         self._end = 0
@@ -163,17 +162,9 @@ class Journal:
                 yield self.get(number)
 
     def _take(self) -> None:
-        from filelock import FileLock, Timeout
-
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = FileLock(self.path.with_name(f"{self.path.name}.lock"), timeout=0)
-        try:
-            self._lock.acquire()
-        except Timeout:
-            self._lock = None
-            raise UsageError(self._busy, "wait for it to end, or stop it, and run the command again") from None
-        except NotImplementedError:  # the file system has no locks
-            self._lock = None
+        if not self._lock.take():
+            raise UsageError(self._busy, "wait for it to end, or stop it, and run the command again")
 
     def _open(self) -> None:
         """Read what is there, and open the file for more; without a lock nothing is written."""
@@ -282,9 +273,7 @@ class Journal:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        self._lock.release()
 
 
 def _turned(place: int) -> int:

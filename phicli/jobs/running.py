@@ -25,7 +25,7 @@ PATIENCE_S: Final = 10.0
 
 
 class WorkerGoneError(PhiError):
-    """A worker cannot go on; the item that it was asked was not answered. ``error`` says why."""
+    """A worker cannot go on, and did not answer its item. ``error`` says why."""
 
     def __init__(self, error: PhiError) -> None:
         super().__init__(error.message, error.hint, data=error.data)
@@ -49,6 +49,12 @@ class Worker(Protocol[Item_contra, Result_co]):
         Raises:
             WorkerGoneError: it cannot go on; the item is given to another worker.
             PhiError: nobody can go on.
+        """
+
+    def drain(self) -> None:
+        """Wait for nothing: calls of :meth:`ask` that wait before another attempt raise WorkerGoneError soon.
+
+        Those that are being answered go on. From any thread, also twice.
         """
 
     def stop(self) -> None:
@@ -94,16 +100,16 @@ def run(
     """Ask every item once, and hand over each result as it comes, in this thread.
 
     Items are taken from ``items`` only when a worker is free. An item whose worker is gone is asked another one.
-    After the first Ctrl-C nothing new is asked, the items under way are awaited, and then KeyboardInterrupt is raised;
-    a second Ctrl-C stops these too. In the main thread Ctrl-C raises nothing meanwhile, so that no result is lost
-    between its worker and ``on_done``; a third one does.
+    After the first Ctrl-C nothing new is asked, and nothing again; the items that are being answered are awaited, and
+    then KeyboardInterrupt is raised. A second Ctrl-C stops these too. In the main thread Ctrl-C raises nothing
+    meanwhile, so that no result is lost between its worker and ``on_done``; a third one does.
 
     Args:
         items: numbers and items; the iterator is used in this thread.
         workers: who answers.
         on_done: gets every result; an exception that it raises ends the job.
-        on_gone: is told of a worker that is left out, and why.
-        interrupts: is told of the first Ctrl-C.
+        on_gone: called with the name of a worker that is left out, and why.
+        interrupts: called after the first Ctrl-C.
         patience_s: how long the end waits for workers that were stopped.
 
     Raises:
@@ -150,8 +156,6 @@ class _Run(Generic[Item, Result]):
                 self._begin()
                 self._work()
                 if self._pressed.count:
-                    if self._under_way:
-                        self._interrupts.draining(self._under_way)
                     self._drain()
                     raise KeyboardInterrupt
             except BaseException:
@@ -185,7 +189,11 @@ class _Run(Generic[Item, Result]):
             more = more or bool(self._again)
 
     def _drain(self) -> None:
-        """Wait for what is under way; returns early after the second Ctrl-C."""
+        """Wait for what is being answered; returns early after the second Ctrl-C."""
+        if self._under_way:
+            self._interrupts.draining(self._under_way)
+        for worker in self._workers:
+            worker.drain()
         while self._under_way and self._pressed.count < 2:
             self._take()
 
@@ -214,6 +222,8 @@ class _Run(Generic[Item, Result]):
             if outcome is None and self._pressed.count > before:
                 return
         self._free[outcome.worker] += 1
+        if isinstance(outcome.error, WorkerGoneError) and self._pressed.count:
+            return  # not asked again now, and what else this worker was asked may still be answered
         if isinstance(outcome.error, WorkerGoneError):
             self._again.append((outcome.number, outcome.item))
             self._leave_out(outcome.worker, outcome.error.error)
@@ -223,7 +233,7 @@ class _Run(Generic[Item, Result]):
             self._hand_over(outcome)
 
     def _leave_out(self, index: int, error: PhiError) -> None:
-        """A worker is gone; what else it was asked ends soon."""
+        """Ask a worker nothing more; what else it was asked ends soon."""
         if index not in self._gone:
             self._gone.add(index)
             self._last = error

@@ -95,6 +95,9 @@ class PoolWorker:
                 raise
             return Outcome(_beside(error, begun[-1]) if begun else None, error)
 
+    def drain(self) -> None:
+        """Nothing waits before another attempt here."""
+
     def stop(self) -> None:
         """End the engine: calls of :meth:`ask` that are under way raise soon."""
         self._stopped = True
@@ -111,7 +114,7 @@ class RemoteWorker:
 
     Args:
         name: for people.
-        asking: makes the answers; what it waits for and tries again by itself is not seen here.
+        asking: makes the answers; it may wait and ask again by itself.
         slots: requests at a time.
         on_notice: called, in the thread that asks, with what a person should know.
         pause_s: seconds before the second attempt; twice as long before the third one.
@@ -127,6 +130,7 @@ class RemoteWorker:
         self._answered = 0
         self._rejected = 0
         self._stopped = threading.Event()
+        self._draining = threading.Event()
 
     def ask(self, asked: Asked) -> Outcome:
         """What becomes of a request; one that cannot be answered fails alone.
@@ -157,8 +161,14 @@ class RemoteWorker:
                     self._rejected = 0
                 return Outcome(answer)
 
+    def drain(self) -> None:
+        """Ask nothing again: calls of :meth:`ask` that wait for that raise WorkerGoneError soon, and others go on."""
+        self._draining.set()
+        self._asking.model.stop_retrying()
+
     def stop(self) -> None:
         """End all answers: calls of :meth:`ask` that are under way raise soon."""
+        self._draining.set()
         with self._lock:
             self._stopped.set()
             under_way = tuple(self._under_way)
@@ -184,6 +194,8 @@ class RemoteWorker:
         """
         self._check()
         error, alive = failures[-1].error, failures[-1].others_answered
+        if error.kind != "rejected" and self._draining.is_set():
+            raise WorkerGoneError(error)
         if error.kind in _GONE or (error.kind in _ONLY_OF_REMOTES and not alive):
             raise WorkerGoneError(error)
         if error.kind in _ONLY_OF_REMOTES:
@@ -194,8 +206,8 @@ class RemoteWorker:
         if not alive and (error.kind in _SILENT or tried_again):
             raise WorkerGoneError(error)
         if len(failures) < _ATTEMPTS:
-            self._stopped.wait(self._pause_s * len(failures))
-            self._check()
+            if self._draining.wait(self._pause_s * len(failures)):
+                raise WorkerGoneError(error)
             return False
         if not self._answers():
             raise WorkerGoneError(error)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, replace
 
 from phicli.answering.asked import Asked
 from phicli.answering.calling_model import CallingModel
-from phicli.answering.formed import FormedModel
+from phicli.answering.formed import RETRIES, FormedModel
 from phicli.answering.types import Answering, Ending, Model
-from phicli.engine.types import SEEDS, Sampling
+from phicli.engine.types import Sampling
 from phicli.errors import UsageError
 from phicli.remotes.model import RemoteModel
 from phicli.tools.declared import declared_for
 from phicli.tools.types import Tool
-
-RETRIES = 2
-"""Further attempts at an answer that has not the form that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +48,7 @@ class RemoteAsking:
 
     def _sampling(self, asked: Asked, index: int) -> Sampling:
         """The usual sampling with the values of the request; each answer has another seed."""
-        first = asked.sampling.get("seed")
-        seed = secrets.randbelow(SEEDS) if first is None else (first + index) % SEEDS
-        return replace(self.model.usual, **{**asked.sampling, "seed": seed})
+        return replace(self.model.usual, **{**asked.sampling, "seed": asked.seed(index)})
 
     def _asked_of(self, asked: Asked) -> Model | CallingModel:
         if not asked.tools or asked.tool_choice == "none":

@@ -23,7 +23,7 @@ from phicli.remotes.kinds import Kind
 from phicli.remotes.listing import context_of, estimated_tokens, is_other_model
 from phicli.remotes.manner import Manner
 from phicli.remotes.request import RemoteRequest
-from phicli.remotes.retrying import Retrying, wait
+from phicli.remotes.retrying import Retrying, Waits
 from phicli.remotes.types import RemoteModelName
 
 _LIST_S: Final = 10.0
@@ -39,6 +39,7 @@ class _Shared:
     """What all requests to one model know; threads share it."""
 
     manner: Manner = field(default_factory=Manner)
+    waits: Waits = field(default_factory=Waits)
     lock: threading.Lock = field(default_factory=threading.Lock)
     listed: bool = False
     context_tokens: int | None = None
@@ -132,6 +133,10 @@ class RemoteModel:
         """An estimate of the tokens of a prompt; nothing is asked."""
         del closing
         return estimated_tokens(messages, tools)
+
+    def stop_retrying(self) -> None:
+        """Send no request again from now on: waits end at once. Safe to call twice, and from any thread."""
+        self.shared.waits.end()
 
     def close(self) -> None:
         """Let go of everything; answers that still come fail. Safe to call twice, and from any thread."""
@@ -245,7 +250,8 @@ class RemoteAnswering(Closable[Event]):
         if seconds is None:
             raise error
         yield Notice(f"{error.message}; trying again in {seconds:.0f} s")
-        wait(seconds, closing)
+        if not self._model.shared.waits.wait(seconds, closing):
+            raise error
 
 
 def _without(left_out: str, name: str, error: EndpointError) -> str:

@@ -49,9 +49,31 @@ NO_RETRIES: Final = Retrying(0, 0)
 """Each failure is reported at once."""
 
 
-def wait(seconds: float, closing: Closing) -> None:
-    """Wait; ``closing`` ends the wait, and what called this."""
-    over = threading.Event()
-    with closing.woken_by(over.set):
-        over.wait(seconds)
-    closing.check()
+class Waits:
+    """The waits of requests that are to be sent again; threads share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._under_way: set[threading.Event] = set()
+        self._ended = False
+
+    def end(self) -> None:
+        """End all waits, and every later one at once: nothing is sent again. From any thread, also twice."""
+        with self._lock:
+            self._ended = True
+            for over in self._under_way:
+                over.set()
+
+    def wait(self, seconds: float, closing: Closing) -> bool:
+        """Wait; whether the request is to be sent again. ``closing`` ends the wait, and what called this."""
+        over = threading.Event()
+        with self._lock:
+            if self._ended:
+                return False
+            self._under_way.add(over)
+        with closing.woken_by(over.set):
+            over.wait(seconds)
+        with self._lock:
+            self._under_way.discard(over)
+        closing.check()
+        return not self._ended

@@ -49,6 +49,9 @@ class ScriptedWorker:
     def ask(self, item: Asked) -> Outcome:
         return self._ask(item)
 
+    def drain(self) -> None:
+        pass
+
     def stop(self) -> None:
         pass
 

@@ -379,7 +379,7 @@ def test_requests_in_and_responses_out(tmp_path: Path, out: Path) -> None:
     source = tmp_path / "in.jsonl"
     body = {"model": "gpt", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 5}
     whole = {"custom_id": "one", "method": "POST", "url": "/v1/chat/completions", "body": body}
-    wrong = {**whole, "custom_id": "two", "body": {**body, "n": 3}}
+    wrong = {**whole, "custom_id": "two", "body": {**body, "messages": []}}
     source.write_text(json.dumps(whole) + "\n" + json.dumps(wrong) + "\n", encoding="utf-8")
     asked: list[Asked] = []
 
@@ -396,11 +396,80 @@ def test_requests_in_and_responses_out(tmp_path: Path, out: Path) -> None:
     assert first["response"]["body"]["usage"]["total_tokens"] == 13
     assert first["id"].startswith("batch_req_")
     assert (second["custom_id"], second["response"]["status_code"]) == ("two", 400)
-    assert "n is more than 1" in second["response"]["body"]["error"]["message"]
+    assert "messages is empty" in second["response"]["body"]["error"]["message"]
     before = out.read_bytes()
     out.unlink()
     run_batch(batch_of(source, out), lambda: ScriptedTarget(never), Told())
     assert out.read_bytes() == before
+
+
+def test_a_request_for_several_answers_gets_them_in_one_line(tmp_path: Path, out: Path) -> None:
+    source, seeds = tmp_path / "in.jsonl", list[int | None]()
+    body = {"messages": [{"role": "user", "content": "hi"}], "n": 3}
+    requests = [{"custom_id": "a", "body": {**body, "seed": 7}}, {"custom_id": "b", "body": body}]
+    source.write_text("".join(json.dumps(one) + "\n" for one in requests), encoding="utf-8")
+
+    def ask(asked: Asked) -> Outcome:
+        seeds.append(asked.sampling.get("seed"))
+        if len(seeds) == 5:
+            return Outcome(None, EngineError("it crashed"))
+        return Outcome(answer(str(len(seeds)), finish_reason="length" if len(seeds) == 2 else "stop"))
+
+    workers = [ScriptedWorker(ask, slots=1)]
+    report = run_batch(batch_of(source, out), lambda: ScriptedTarget(workers=workers), Told())
+    assert seeds[:4] == [7, 8, 9, None]
+    assert len(seeds) == 5
+    assert (report.asked, report.answered, report.failed, report.cut_off) == (2, 1, 1, 1)
+    first, second = (line["response"] for line in lines(out))
+    choices = first["body"]["choices"]
+    assert [(one["index"], one["message"]["content"]) for one in choices] == [(0, "1"), (1, "2"), (2, "3")]
+    assert first["body"]["usage"]["completion_tokens"] == 9
+    assert "it crashed" in second["body"]["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "notes"),
+    [
+        ({}, {}, []),
+        ({"max_tokens": 9}, {"max_tokens": 9}, []),
+        (
+            {"max_tokens": 9},
+            {"max_tokens": 20},
+            ["note: --max-tokens is 20; for the lines that were done before it was 9"],
+        ),
+        (
+            {"context_tokens": 512},
+            {"max_tokens": 5},
+            [
+                "note: --max-tokens is 5; for the lines that were done before it was the default",
+                "note: --context is the default; for the lines that were done before it was 512",
+            ],
+        ),
+    ],
+)
+def test_other_limits_than_before_are_noted(
+    source: Path, out: Path, before: dict[str, int], now: dict[str, int], notes: list[str]
+) -> None:
+    def half(asked: Asked) -> Outcome:
+        if question(asked) == "q9":
+            raise EngineError("it crashed")
+        return echo(asked)
+
+    with pytest.raises(EngineError):
+        run_batch(
+            batch_of(source, out, options=ChatOptions(**before)),
+            lambda: ScriptedTarget(half),
+            Told(),  # type: ignore[arg-type]
+        )
+    told = Told()
+    run_batch(batch_of(source, out, options=ChatOptions(**now)), ScriptedTarget, told)  # type: ignore[arg-type]
+    assert [text for text in told.said if "--" in text] == notes
+    assert len(lines(out)) == 20
+
+
+def test_a_finished_batch_leaves_the_output_and_its_journal(source: Path, out: Path) -> None:
+    run_batch(batch_of(source, out), ScriptedTarget, Told())
+    assert {path.name for path in out.parent.iterdir()} == {"in.jsonl", "out.jsonl", "out.jsonl.journal"}
 
 
 def test_what_a_request_says_itself_cannot_be_typed(tmp_path: Path, out: Path) -> None:

@@ -24,7 +24,7 @@ RESULTS = PlainResults()
 
 
 def scan_of(*keys: str) -> Scan:
-    return Scan("00", 1, 0, keys, has_ids=False, most_bytes=1)
+    return Scan("00", 1, 0, keys, most_bytes=1)
 
 
 def table(keys: tuple[str, ...], form: Form | None = None, *, tools: bool = False, name: str = "o.csv") -> Output:
@@ -43,7 +43,7 @@ def test_a_line_of_json_has_the_whole_result() -> None:
     output = output_of(Path("o.jsonl"), Layout("jsonl"), scan_of("id"), None, tools=False)
     row = Row(4, 7, {"prompt": "x", "id": "ä"})
     call = ToolCall("look", {"at": "x"})
-    line = output.line(None, RESULTS.answered(row, answer("a\u2028b", parsed={"k": 1}, tool_calls=(call,)), "m"))
+    line = output.line(None, RESULTS.answered(row, [answer("a\u2028b", parsed={"k": 1}, tool_calls=(call,))], "m"))
     assert line.endswith(b"\n")
     assert b"\xe2\x80\xa8" not in line
     assert json.loads(line) == {
@@ -60,7 +60,7 @@ def test_a_table_has_its_columns_and_one_for_each_property() -> None:
     output = table(("id", "note"), schema(sum={}, parts={}, ok={}, none={}))
     row = Row(0, 2, {"id": "1", "note": '=HYPERLINK("x"), "y"\r\nz'})
     value = {"sum": 1.50, "parts": ["ä", {"b": None}], "ok": True, "none": None}
-    head, line = records(output, output.line(row, RESULTS.answered(row, answer("{}", parsed=value), "m")))
+    head, line = records(output, output.line(row, RESULTS.answered(row, [answer("{}", parsed=value)], "m")))
     assert head == ["id", "note", "sum", "parts", "ok", "none", "finish_reason", "error"]
     assert line == ["1", '=HYPERLINK("x"), "y"\r\nz', "1.5", '["ä", {"b": null}]', "true", "", "stop", ""]
 
@@ -75,7 +75,7 @@ def test_a_record_that_failed_has_its_columns_and_the_reason() -> None:
 def test_columns_of_the_answer_do_not_hide_those_of_the_input() -> None:
     output = table(("text", "error", "answer_text"))
     row = Row(0, 2, {"text": "in", "error": "old", "answer_text": "x"})
-    head, line = records(output, output.line(row, RESULTS.answered(row, answer("out"), "m")))
+    head, line = records(output, output.line(row, RESULTS.answered(row, [answer("out")], "m")))
     assert head == ["text", "error", "answer_text", "answer_answer_text", "finish_reason", "answer_error"]
     assert line == ["in", "old", "x", "out", "stop", ""]
 
@@ -101,7 +101,7 @@ def test_tool_calls_are_a_column_where_tools_are_declared() -> None:
     output = table((), tools=True)
     row = Row(0, 2, {})
     head, line = records(
-        output, output.line(row, RESULTS.answered(row, answer("", tool_calls=(ToolCall("f", {}),)), "m"))
+        output, output.line(row, RESULTS.answered(row, [answer("", tool_calls=(ToolCall("f", {}),))], "m"))
     )
     assert head == ["text", "tool_calls", "finish_reason", "error"]
     assert line[1] == '[{"name": "f", "arguments": {}}]'
@@ -110,7 +110,7 @@ def test_tool_calls_are_a_column_where_tools_are_declared() -> None:
 def test_lines_of_json_in_a_table_have_an_id_and_all_keys_but_messages() -> None:
     output = output_of(Path("o.tsv"), Layout("jsonl"), scan_of("messages", "tags"), None, tools=False)
     row = Row(0, 3, {"messages": [], "tags": ["a", "b"]})
-    text = output.head() + output.line(row, RESULTS.answered(row, answer("x\ty"), "m"))
+    text = output.head() + output.line(row, RESULTS.answered(row, [answer("x\ty")], "m"))
     assert text == b'id\ttags\ttext\tfinish_reason\terror\n3\t"[""a"", ""b""]"\t"x\ty"\tstop\t\n'
 
 
@@ -127,7 +127,7 @@ def test_responses_of_a_batch_file_are_no_table() -> None:
 
 def test_tokens_and_cut_off_answers_are_found_in_both_kinds_of_results() -> None:
     row = Row(0, 1, {})
-    plain = RESULTS.answered(row, answer("x", finish_reason="length"), "m")
+    plain = RESULTS.answered(row, [answer("x", finish_reason="length")], "m")
     assert (tokens_in(plain), was_cut_off(plain)) == ((10, 4, 3), True)
     body = {
         "usage": {"prompt_tokens": 5, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 1}},

@@ -132,7 +132,7 @@ def test_a_request_is_read_as_the_server_reads_it_and_asked_of_this_model() -> N
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (request(n=2), "n is more than 1"),
+        (request(n=0), "n is 0"),
         (request(messages=[]), "messages is empty"),
         (row(custom_id="1", url="/v1/embeddings", body={}), "url is '/v1/embeddings'"),
         (row(custom_id=1, body={}), "custom_id is a number"),

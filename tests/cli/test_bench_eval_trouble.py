@@ -159,8 +159,8 @@ def test_a_model_that_another_phi_is_asking_takes_nothing_of_the_first_with_it(
     with other.open("ab") as file:
         file.write(bytes(32))
     assert phi("eval", str(other), "--set", questions).code == 0
-    (lock,) = (tmp_path / "phi" / "state" / "evals").glob("*.lock")
-    with FileLock(lock):
+    (journal,) = (tmp_path / "phi" / "state" / "evals").iterdir()
+    with FileLock(journal.with_name(f"{journal.name}.lock")):
         run = phi("eval", "tiny-phi", str(other), "--set", questions)
     assert run.code == 2
     assert "another phi process is asking" in run.err

@@ -53,6 +53,9 @@ class Counting:
         self._shared.asks(item)
         return answer(item)
 
+    def drain(self) -> None:
+        """Nothing waits."""
+
     def stop(self) -> None:
         """Every answer comes at once."""
 

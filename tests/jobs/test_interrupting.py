@@ -11,9 +11,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from phicli.answering.asked import Asked
+from phicli.chat_format.types import Message
 from phicli.errors import EngineDiedError, EngineError
 from phicli.jobs.interrupting import Interruptions, interruptions
 from phicli.jobs.running import Done, WorkerGoneError, run
+from phicli.jobs.workers import Outcome, RemoteWorker
+from phicli.remotes.asking import RemoteAsking
+from phicli.remotes.retrying import Retrying
+from tests.support.endpoint import Behaviour, Endpoint
+from tests.support.remotes import remote_model
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
 
@@ -57,6 +64,9 @@ class Scripted:
         self._script(item, self.stopped)
         return 2 * item
 
+    def drain(self) -> None:
+        pass
+
     def stop(self) -> None:
         self.stopped.set()
 
@@ -92,6 +102,34 @@ def test_the_first_press_awaits_what_is_under_way_and_asks_nothing_new(at: int) 
     assert sorted(one.number for one in done) == sorted(worker.asked)
     assert at <= len(done) <= at + 2 * worker.slots
     assert len(announced.under_way) <= 1
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("after_s", [0.0, 0.3])
+def test_the_first_press_ends_waits_for_another_attempt_and_what_waited_stays_open(status: int, after_s: float) -> None:
+    """The remote has asked for ten minutes of patience, or ``phi`` gives it as much by itself."""
+    drained = threading.Event()
+
+    def behave(number: int) -> Behaviour:
+        if number == 0:
+            threading.Timer(after_s, press).start()
+            return Behaviour(status=status, headers={"Retry-After": "600"})
+        assert drained.wait(30)
+        return Behaviour(pieces=("It", " is."))
+
+    done, gone = list[Done[Asked, Outcome]](), list[str]()
+    patient = Retrying(busy=3, unreachable=2, first_s=600, longest_s=600)
+    with Endpoint(behave) as endpoint, remote_model(endpoint.url, connections=2, retrying=patient) as model:
+        worker = RemoteWorker("lab/phi-4", RemoteAsking(model), 2, pause_s=600)
+        items = ((number, Asked("m", (Message("user", str(number)),))) for number in range(5))
+        with pytest.raises(KeyboardInterrupt):
+            run(
+                items, [worker], done.append, on_gone=lambda name, _: gone.append(name),
+                interrupts=Announced(then=drained.set),
+            )  # fmt: skip
+        assert sorted(chat.body["messages"][-1]["content"] for chat in endpoint.chats) == ["0", "1"]
+    assert [one.result.answer and one.result.answer.text for one in done] == ["It is."]
+    assert gone == []
 
 
 def test_a_press_while_a_result_is_handed_over_waits_for_that() -> None:

@@ -236,7 +236,6 @@ def test_a_disk_that_is_full_from_the_beginning(tmp_path: Path) -> None:
                     file.write(bytes(4096))
                 except OSError:
                     break
-        (small / "out.journal.lock").unlink()
         with Journal(path, ABOUT) as journal:
             journal.begin({"slots": 1})
             assert [one.number for one in journal.all()] == list(range(6))
@@ -251,7 +250,6 @@ def test_a_disk_that_cannot_be_written_still_has_what_was_saved(tmp_path: Path) 
     with small_file_system(tmp_path / "small", "size=1m") as small:
         path = small / "out.journal"
         filled(path)
-        (small / "out.journal.lock").unlink()
         make_read_only(small)
         with Journal(path, ABOUT) as journal:
             assert "read-only file system" in journal.problem

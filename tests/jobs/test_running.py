@@ -23,6 +23,9 @@ class Doubling:
         self._before(item)
         return 2 * item
 
+    def drain(self) -> None:
+        pass
+
     def stop(self) -> None:
         self.stopped.set()
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support import hurried
+from tests.support import hurried, paced
 from tests.support.processes import children
 
 QUESTION: Mapping[str, Any] = {
@@ -122,9 +122,8 @@ class Server(Client):
     """A running ``phi serve``."""
 
     def __init__(
-        self, arguments: tuple[str, ...], environment: Mapping[str, str], log: Path, limits: Mapping[str, float]
+        self, arguments: tuple[str, ...], environment: Mapping[str, str], log: Path, program: tuple[str, ...]
     ) -> None:
-        program = ["-P", hurried.__file__, json.dumps(limits)] if limits else ["-m", "phicli"]
         with log.open("wb") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, *program, "serve", *arguments],
@@ -195,14 +194,22 @@ Serve = Callable[..., Server]
 def serve(environment: dict[str, str], tmp_path: Path) -> Iterator[Serve]:
     """Call with arguments for ``phi serve``, and with variables, to start a server; it ends with the test.
 
-    ``limits`` are other limits than the usual ones, by the fields of :class:`~phicli.server.http.limits.Limits`.
+    ``limits`` are other limits than the usual ones, by the fields of :class:`~phicli.server.http.limits.Limits`;
+    ``token_ms`` is how long each token of an answer takes.
     """
     running: list[Server] = []
 
-    def start(*arguments: str, limits: Mapping[str, float] | None = None, **more: str) -> Server:
+    def start(
+        *arguments: str, limits: Mapping[str, float] | None = None, token_ms: float | None = None, **more: str
+    ) -> Server:
+        program: tuple[str, ...] = ("-m", "phicli")
+        if limits:
+            program = ("-P", hurried.__file__, json.dumps(limits))
+        elif token_ms is not None:
+            program = ("-P", paced.__file__, str(token_ms))
         port = () if any(word.startswith("--port") for word in arguments) else ("--port", "0")
         log = tmp_path / f"serve-{len(running)}.log"
-        server = Server((*arguments, *port), environment | more, log, limits or {})
+        server = Server((*arguments, *port), environment | more, log, program)
         running.append(server)
         return server
 

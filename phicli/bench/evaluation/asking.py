@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from phicli.answering.asked import Asked
-from phicli.answering.types import Answer, Notice
+from phicli.answering.types import Answer
 from phicli.bench.evaluation.types import Item, Reply
 from phicli.chat_format.types import Message
 from phicli.errors import ContextExceededError, UsageError
@@ -43,23 +42,6 @@ def reply_of(item: Item, outcome: Outcome) -> Reply:
         return Reply.none("error", error.message)
     assert outcome.answer is not None  # noqa: S101 (it is one of the two)
     return _reply(outcome.answer)
-
-
-class Telling:
-    """Says notices, everything once; use it from any thread."""
-
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
-        self._lock = threading.Lock()
-        self._told: set[str] = set()
-
-    def __call__(self, notice: Notice) -> None:
-        """Say ``notice``, unless it was said before."""
-        with self._lock:
-            new = notice.text not in self._told
-            self._told.add(notice.text)
-        if new:
-            self._tell(notice.text)
 
 
 def _reply(answer: Answer) -> Reply:

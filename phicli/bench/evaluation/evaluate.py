@@ -41,15 +41,13 @@ class EvaluationFindings:
     failure: PhiError | None
 
 
-def evaluate_models(
-    models: Sequence[str | RemoteModelName], options: EvalOptions, watch: Watch
-) -> EvaluationFindings:  # fmt: skip
+def evaluate_models(models: Sequence[str | RemoteModelName], options: EvalOptions, watch: Watch) -> EvaluationFindings:
     """Ask each model the questions, judge the replies, and save what was found.
 
     Args:
         models: of this machine, as they were typed, and of remotes.
         options: what is asked, and how.
-        watch: is told how it goes.
+        watch: shows how it goes.
 
     Raises:
         PhiError: the file of questions, a model or an option is wrong.

@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from phicli.answering.asking import Asking
-from phicli.bench.evaluation.asking import Telling
 from phicli.bench.evaluation.types import Item
 from phicli.bench.launch import check_build
 from phicli.bench.measuring.surroundings import Surroundings
@@ -22,6 +21,7 @@ from phicli.engine.types import LocalEngine, Sampling
 from phicli.fit.loading import Room
 from phicli.fit.too_large import OnTooLarge, refuse
 from phicli.gguf_file.header import read_header
+from phicli.jobs.notices import Notices
 from phicli.jobs.opening import open_pool
 from phicli.jobs.planning import JobPlan, Needs, Place, plan_job
 from phicli.jobs.workers import PoolWorker
@@ -107,12 +107,12 @@ class EvaluationPlan:
 
     @contextlib.contextmanager
     def opened(
-        self, telling: Telling, *, on_tick: OnTick | None = None, start_engine: StartEngine = start_engine
+        self, notices: Notices, *, on_tick: OnTick | None = None, start_engine: StartEngine = start_engine
     ) -> Iterator[PoolWorker]:
         """Who answers, with the model loaded.
 
         Args:
-            telling: is told what a person should know.
+            notices: gets what a person should know.
             on_tick: called about ten times a second while the model loads, with the seconds waited.
             start_engine: starts engines; tests give their own.
 
@@ -127,7 +127,7 @@ class EvaluationPlan:
         load = replace(self.job.load, sampling=self.sampling)
         with open_pool(self.job, check=check, on_tick=on_tick, start_engine=start_engine) as pool:
             asking = Asking(pool, load, brake=False, keeps_template=False)
-            yield PoolWorker(self.subject.model, asking, self.slots, on_notice=telling)
+            yield PoolWorker(self.subject.model, asking, self.slots, on_notice=notices.notice)
 
 
 def prepare(

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from phicli.bench.evaluation.asking import Telling
 from phicli.bench.evaluation.preparing import MAX_TOKENS, REASONING_MAX_TOKENS, EvalOptions
 from phicli.bench.evaluation.types import Item
 from phicli.catalog.types import Variant
 from phicli.engine.starting import OnTick
+from phicli.jobs.notices import Notices
 from phicli.jobs.workers import RemoteWorker
 from phicli.remotes.asking import RemoteAsking
 from phicli.remotes.kinds import kind_of
@@ -83,7 +83,7 @@ class RemotePlan:
         return {**self.asking_data(), "slots": self.slots}
 
     @contextlib.contextmanager
-    def opened(self, telling: Telling, *, on_tick: OnTick | None = None) -> Iterator[RemoteWorker]:
+    def opened(self, notices: Notices, *, on_tick: OnTick | None = None) -> Iterator[RemoteWorker]:
         """Who answers; nothing is sent before the first question.
 
         Raises:
@@ -92,7 +92,7 @@ class RemotePlan:
         del on_tick
         with open_remote(self.subject.named, connections=self.slots) as model:
             asking = RemoteAsking(model, brake=False)
-            yield RemoteWorker(self.subject.model, asking, self.slots, on_notice=telling)
+            yield RemoteWorker(self.subject.model, asking, self.slots, on_notice=notices.notice)
 
 
 def prepare_remote(named: RemoteModelName, items: Sequence[Item], options: EvalOptions) -> RemotePlan:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from phicli.answering.asked import Asked
-from phicli.bench.evaluation.asking import Telling, asked_of, reply_of
+from phicli.bench.evaluation.asking import asked_of, reply_of
 from phicli.bench.evaluation.remote import RemoteSubject
 from phicli.bench.evaluation.replies import Replies
 from phicli.bench.watch import Watch
 from phicli.engine.starting import OnTick
+from phicli.jobs.notices import Notices
 from phicli.jobs.running import Done, Worker, run
 from phicli.jobs.workers import Outcome
 from phicli.records.run import Subject
@@ -45,7 +46,7 @@ class Plan(Protocol):
         """All settings, as ``--json`` shows them."""
 
     def opened(
-        self, telling: Telling, *, on_tick: OnTick | None = None
+        self, notices: Notices, *, on_tick: OnTick | None = None
     ) -> AbstractContextManager[Worker[Asked, Outcome]]:
         """Who answers; see :meth:`phicli.bench.evaluation.preparing.EvaluationPlan.opened`."""
 
@@ -58,7 +59,7 @@ class Sitting:
         plan: the model.
         replies: those that there are, and where the new ones go.
         seed: of the sampling.
-        watch: is told how it goes.
+        watch: shows how it goes.
         on_reply: called after each reply, in the thread that asks.
         clock: seconds; tests give their own.
     """
@@ -83,7 +84,7 @@ class Sitting:
             watch.show(f"loading {name}: {waited_s:.0f} s")
 
         watch.show(f"loading {name}")
-        with self.plan.opened(Telling(watch.say), on_tick=loading) as worker:
+        with self.plan.opened(Notices(watch.say), on_tick=loading) as worker:
             replies.journal.begin(self.plan.settings_data())
             watch.show(f"{name}: {len(replies.items)} questions, {worker.slots} in parallel")
             self.ask_by(worker)

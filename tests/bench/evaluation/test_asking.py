@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from phicli.bench.evaluation.asking import Telling, asked_of, reply_of
+from phicli.bench.evaluation.asking import asked_of, reply_of
 from phicli.bench.evaluation.items import read_items
 from phicli.bench.evaluation.preparing import EvalOptions, prepare
 from phicli.bench.evaluation.types import Item, Reply
@@ -27,6 +27,7 @@ from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.starting import build_of, start_engine
 from phicli.engine.types import Engine, LoadSettings
 from phicli.errors import EngineError
+from phicli.jobs.notices import Notices
 from tests.support.processes import children
 
 FRANCE, PARIS = "What is the capital of France?", "The capital of France is Paris."
@@ -62,7 +63,7 @@ def start_fragile(name: str, settings: LoadSettings, **_: Any) -> FragileEngine:
 def opened(asked: tuple[Item, ...], start: Any = start_fragile) -> Iterator[Callable[[Item], Reply]]:
     (subject,) = subjects(["tiny-phi"])
     prepared = prepare(replace(subject, build=build_of()), asked, EvalOptions("arithmetic"), look_around())
-    with prepared.opened(Telling(lambda _: None), start_engine=start) as worker:
+    with prepared.opened(Notices(lambda _: None), start_engine=start) as worker:
         yield lambda item: reply_of(item, worker.ask(asked_of(item, "tiny-phi", {})))
 
 

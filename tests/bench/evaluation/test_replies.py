@@ -15,7 +15,6 @@ import pytest
 
 from phicli.answering.asked import Asked
 from phicli.answering.types import Answer
-from phicli.bench.evaluation.asking import Telling
 from phicli.bench.evaluation.items import read_items
 from phicli.bench.evaluation.remote import RemoteSubject
 from phicli.bench.evaluation.replies import Replies, replies_to
@@ -24,6 +23,7 @@ from phicli.bench.evaluation.types import Item, Reply
 from phicli.engine.starting import OnTick
 from phicli.engine.types import Timings, Usage
 from phicli.errors import ContextExceededError, EngineDiedError, EngineError, PhiError, UsageError
+from phicli.jobs.notices import Notices
 from phicli.jobs.workers import Outcome
 from phicli.remotes.types import Remote, RemoteModelName
 
@@ -74,13 +74,16 @@ class Scripted:
         return {"slots": self.slots}
 
     @contextlib.contextmanager
-    def opened(self, telling: Telling, *, on_tick: OnTick | None = None) -> Iterator[Scripted]:
+    def opened(self, notices: Notices, *, on_tick: OnTick | None = None) -> Iterator[Scripted]:
         yield self
 
     def ask(self, asked: Asked) -> Outcome:
         question = asked.messages[-1].content
         self.asked.append(question)
         return self._script(question)
+
+    def drain(self) -> None:
+        pass
 
     def stop(self) -> None:
         self.stopped.set()

@@ -11,7 +11,7 @@ import pytest
 
 from phicli.answering.encode import encode
 from phicli.answering.model_file import bos_id_of, special_tokens_of
-from phicli.bench.evaluation.asking import Telling, asked_of, reply_of
+from phicli.bench.evaluation.asking import asked_of, reply_of
 from phicli.bench.evaluation.items import read_items
 from phicli.bench.evaluation.preparing import EvalOptions, prepare
 from phicli.bench.evaluation.types import Item
@@ -27,6 +27,7 @@ from phicli.errors import DoesNotFitError
 from phicli.fit.shape import shape_of
 from phicli.gguf_file.header import read_header
 from phicli.hardware.available import Memory
+from phicli.jobs.notices import Notices
 from tests.support.files import TINY_PHI
 
 LONG = ("Count to forty", "Write a poem", "List the planets", "Write a Python function that adds two numbers")
@@ -112,7 +113,7 @@ def test_questions_are_asked_as_phi_chat_asks_them() -> None:
     prepared = prepare(subject, asked, EvalOptions("arithmetic"), look_around())
     assert (prepared.job.load.context.first_tokens, prepared.slots) == (256, 3)
     told: list[str] = []
-    with prepared.opened(Telling(told.append)) as worker:
+    with prepared.opened(Notices(told.append)) as worker:
         france, grown, pirate = (reply_of(item, worker.ask(asked_of(item, "tiny-phi", {}))) for item in asked)
     assert any("no longer fits into 256 tokens" in notice for notice in told)
     assert (france.text, france.finish_reason) == ("The capital of France is Paris.", "stop")
@@ -127,7 +128,7 @@ def test_a_question_beyond_the_largest_context_is_an_answer_of_its_own_kind() ->
     asked = items("word " * 3000)
     (subject,) = subjects(["tiny-phi"])
     prepared = prepare(subject, asked, EvalOptions("arithmetic"), look_around())
-    with prepared.opened(Telling(lambda _: None)) as worker:
+    with prepared.opened(Notices(lambda _: None)) as worker:
         reply = reply_of(asked[0], worker.ask(asked_of(asked[0], "tiny-phi", {})))
     assert (reply.finish_reason, reply.text, reply.completion_tokens) == ("context", "", 0)
     assert reply.failed
