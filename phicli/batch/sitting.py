@@ -6,7 +6,7 @@ import errno
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
@@ -37,7 +37,7 @@ from phicli.errors import (
 )
 from phicli.jobs.journal import Journal
 from phicli.jobs.planning import Needs
-from phicli.jobs.running import Done, Worker, run
+from phicli.jobs.running import Done, LooksAhead, Worker, run
 from phicli.jobs.workers import Outcome
 from phicli.tools.declared import declared_for
 from phicli.units import counted
@@ -74,6 +74,11 @@ class _OfItems:
     def __init__(self, worker: Worker[Asked, Outcome]) -> None:
         self._worker = worker
         self.name, self.slots = worker.name, worker.slots
+
+    def expect(self, items: Sequence[Item]) -> None:
+        """The first rows."""
+        if isinstance(self._worker, LooksAhead):
+            self._worker.expect([item.asked for item in items])
 
     def ask(self, item: Item) -> Outcome:
         """What becomes of the request."""
