@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests.support.wheel_server import install
 
 pytestmark = pytest.mark.model
 
+WORDS = ("red", "blue", "green", "round", "big", "small", "old", "new", "hot", "cold", "soft", "hard")
 FRANCE = "What is the capital of France?"
 # With the system message of its own template this model answers in French nonsense; with this one it knows.
 SYSTEM = ("--system", "You are a helpful assistant.")
@@ -84,3 +86,18 @@ def test_text_is_free_where_tools_are_forced(phi: Phi, smollm2: Path, tmp_path: 
     asked = ("chat", str(smollm2), FRANCE, "--tools", str(tools), "--force-tools", "--temperature", "0", "--json")
     data = phi(*asked, "-n", "200").json["data"]
     assert data["finish_reason"] in ("stop", "tool_calls")
+
+
+def test_a_batch_evaluates_a_long_system_message_once_for_all_slots(phi: Phi, smollm2: Path, tmp_path: Path) -> None:
+    rules = " ".join(f"Rule {number}: be short and kind." for number in range(100))
+    system = {"role": "system", "content": f"You are a helpful assistant. {rules}"}
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    asked = [[system, {"role": "user", "content": f"Name a thing that is {word}."}] for word in WORDS]
+    source.write_text("".join(json.dumps({"messages": one}) + "\n" for one in asked), encoding="utf-8")
+    run = phi("batch", str(source), "--out", str(out), str(smollm2), "--parallel", "4", "--max-tokens", "8")
+    assert run.code == 0, run.err
+    usages = [json.loads(line)["usage"] for line in out.read_text(encoding="utf-8").splitlines()]
+    assert len(usages) == len(WORDS)
+    assert min(usage["cached_tokens"] for usage in usages) >= 1000
+    assert sum(usage["prompt_tokens"] - usage["cached_tokens"] for usage in usages) < 1000
+    assert not list(tmp_path.rglob("phi-state-*")), "the temporary folder is gone"
