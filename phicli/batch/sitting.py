@@ -124,8 +124,8 @@ class Sitting:
 
     def draining(self, under_way: int) -> None:
         """The first Ctrl-C came."""
-        lines = "1 line is" if under_way == 1 else f"{under_way} lines are"
-        self._watch.warn(f"interrupted: {lines} still being answered; press Ctrl-C again to stop at once")
+        lines = counted(under_way, "line")
+        self._watch.warn(f"interrupted: waiting for {lines} under way; press Ctrl-C again to stop at once")
 
     def _ask(self, askable: int) -> None:
         needs = Needs(
