@@ -178,7 +178,7 @@ def paced_servers(home: Home, count: int) -> Iterator[None]:
         yield
 
 
-def several_servers(rounds: int, lines: int = 128) -> Iterator[str]:
+def several_servers(rounds: int, lines: int = 256) -> Iterator[str]:
     """Rows of two and four servers against one, in lines per second."""
     prompts = ["What is the capital of France?"] * lines
     with new_home() as home, paced_servers(home, 4):

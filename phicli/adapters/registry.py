@@ -98,6 +98,11 @@ def require(name: str) -> RegisteredAdapter:
     return adapter
 
 
+def name_of(path: Path) -> str:
+    """What the adapter in the file ``path`` is called here: its name, else the path."""
+    return next((adapter.name for adapter in registered() if adapter.path == path), str(path))
+
+
 def unknown(name: str) -> NotFoundError:
     """The error for an adapter that is not here; names that come close are in its hint."""
     names = [adapter.name for adapter in registered()]

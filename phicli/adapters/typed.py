@@ -9,7 +9,7 @@ from typing import Final
 
 from phicli.adapters.peft import folder_of
 from phicli.adapters.registry import HOW_TO_ADD, find, require, unknown
-from phicli.engine.types import Adapter
+from phicli.engine.types import NO_ADAPTERS, Adapter
 from phicli.errors import NotAnAdapterError, UsageError
 from phicli.gguf_file.adapter import read_adapter
 from phicli.paths import expand, is_there
@@ -19,12 +19,14 @@ MOST_SCALE: Final = 100.0
 
 
 def adapters_typed(typed: Sequence[str]) -> tuple[Adapter, ...]:
-    """The adapters in a list of ``NAME[:SCALE]``, each file once.
+    """The adapters in a list of ``NAME[:SCALE]``, each file once; ``none`` alone stands for no adapter.
 
     Raises:
         PhiError: as for :func:`adapter_typed`; or the same adapter comes twice.
     """
     found: dict[str, Adapter] = {}
+    if [*typed] == [NO_ADAPTERS] and find(NO_ADAPTERS) is None:
+        return ()
     for word in typed:
         adapter = adapter_typed(word)
         real = os.path.realpath(adapter.path)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from phicli.answering.asked import Asked
 from phicli.answering.calling import CallsOrForm, required_constraint, was_trained
 from phicli.answering.calling_model import CallingModel
 from phicli.answering.formed import RETRIES, FormedModel
 from phicli.answering.pool import Pool
-from phicli.answering.types import Answering, Ending
+from phicli.answering.shared_beginning import common_beginning
+from phicli.answering.types import Answering, Ending, Notice
 from phicli.chat_format.types import Message
 from phicli.engine.types import Sampling
-from phicli.errors import UsageError
+from phicli.errors import EngineDiedError, PhiError, UsageError
 from phicli.plan.load import LoadPlan
 from phicli.plan.system_message import system_message
 from phicli.structured.form import Form
 from phicli.tools.declared import declared_for
+
+_MOST_CHARACTERS: Final = 16
+"""Of a text, for each token of a slot: with more it hardly fits, and to tokenize it takes time."""
 
 
 class NoToolTrainingError(UsageError):
@@ -55,12 +61,43 @@ class Asking:
         Raises:
             NoToolTrainingError: the model cannot call tools.
         """
-        ending = Ending(stop_texts=asked.stop, brake=self.brake, think_tokens=asked.think_tokens)
-        sampling = self._sampling(asked, index)
+        ending, sampling = self._ending(asked), self._sampling(asked, index)
         self.model.keeps_template = self.keeps_template
         if asked.text is not None:
             return self.model.continue_text(asked.text, sampling=sampling, ending=ending)
         return self._asked_of(asked, sampling).answer(self._messages(asked), sampling=sampling, ending=ending)
+
+    def look_ahead(self, requests: Sequence[Asked], on_notice: Callable[[Notice], object]) -> None:
+        """Have what the prompts of ``requests`` begin with in common evaluated once, where that helps.
+
+        These are some of many requests. Nothing is said of those that cannot be asked: their answers say it.
+        """
+        beginning, prompts = self.model.beginning, list[tuple[int, ...]]()
+        if beginning is None:
+            return
+        self.model.keeps_template = self.keeps_template
+        for asked in requests:
+            try:
+                prompts.append(self._prompt(asked, on_notice))
+            except EngineDiedError:
+                return
+            except PhiError:
+                continue
+        beginning.begin_with(common_beginning(prompts, self.model.context.first_tokens))
+
+    def _prompt(self, asked: Asked, on_notice: Callable[[Notice], object]) -> tuple[int, ...]:
+        """The prompt of a request as token ids, none where its text is too long for a slot."""
+        messages = (Message("user", asked.text),) if asked.text is not None else self._messages(asked)
+        if sum(len(message.content) for message in messages) > _MOST_CHARACTERS * self.model.context.first_tokens:
+            return ()
+        tools = (
+            declared_for(self.plan.format.name, asked.tools) if asked.tools and asked.tool_choice != "none" else None
+        )
+        as_text, ending = asked.text is not None, self._ending(asked)
+        return self.model.ids(messages, on_notice, tools=tools, ending=ending, as_text=as_text)
+
+    def _ending(self, asked: Asked) -> Ending:
+        return Ending(stop_texts=asked.stop, brake=self.brake, think_tokens=asked.think_tokens)
 
     def _sampling(self, asked: Asked, index: int) -> Sampling:
         """The sampling of the model with the values of the request; each answer has another seed."""

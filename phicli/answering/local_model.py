@@ -13,7 +13,7 @@ from phicli.answering.making import Work
 from phicli.answering.model_file import ModelFile
 from phicli.answering.open_file import OpenFile
 from phicli.answering.request import Request
-from phicli.answering.types import NO_ENDING, Answer, Ending, Event
+from phicli.answering.types import NO_ENDING, Answer, Ending, Event, Notice
 from phicli.chat_format.types import Message
 from phicli.engine.closable import Closable, Closing
 from phicli.engine.types import Sampling
@@ -89,6 +89,14 @@ class LocalModel(OpenFile):
         request = Request(tuple(messages), tools, Sampling(), ending)
         segments, ids = Work(self, request, Draft(time.monotonic()), Closing()).prompt()
         return ExactPrompt(tuple(parts_of(segments, self.file.special_tokens, ids)), ids)
+
+    def ids(
+        self, messages: Sequence[Message], on_notice: Callable[[Notice], object], *,
+        tools: str | None = None, ending: Ending = NO_ENDING, as_text: bool = False,
+    ) -> tuple[int, ...]:  # fmt: skip
+        """The token ids of the prompt for an answer to ``messages``, or of a text; raises what ``count`` raises."""
+        request = Request(tuple(messages), tools, Sampling(), ending, as_text)
+        return Work(self, request, Draft(time.monotonic()), Closing()).prompt(on_notice)[1]
 
     def _answering(self, request: Request) -> LocalAnswering:
         draft = Draft(time.monotonic(), None if request.sampling.likeliest is None else LikelyTokens())

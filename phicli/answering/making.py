@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from phicli.answering.draft import Draft
@@ -159,13 +159,15 @@ class Work:
         with self._watching(engine):
             return encode((Text("", said), *end), self._on(engine), self.model.file.special_tokens)
 
-    def prompt(self) -> tuple[tuple[Segment, ...], tuple[int, ...]]:
+    def prompt(
+        self, on_notice: Callable[[Notice], object] = lambda _: None
+    ) -> tuple[tuple[Segment, ...], tuple[int, ...]]:
         """The prompt, as segments and as ids; nothing is evaluated."""
         engine = self.model.engines.running(self.closing)
         beginning = self._begun(engine)
         while True:
             try:
-                next(beginning)
+                on_notice(next(beginning))
             except StopIteration as end:
                 segments = end.value[2]
                 return segments, self._encoded(segments, engine)

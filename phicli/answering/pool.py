@@ -8,6 +8,7 @@ from collections.abc import Callable
 from phicli.answering.isolation import CrashIsolation
 from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import ModelFile
+from phicli.answering.shared_beginning import SharedBeginning
 from phicli.answering.side_by_side import Check, EnginesSideBySide, Watch
 from phicli.answering.types import Answer, Answering, Notice
 from phicli.engine.types import LocalEngine
@@ -28,6 +29,7 @@ class Pool(LocalModel):
         slots: answers that are made at a time; more than these wait for their turn.
         check: called with an engine that has its model loaded, before each answer; what it raises, the answer raises.
         watch: is told which engines are used, and which have ended.
+        beginning: what many prompts have in common, when that is known; None if it cannot be shared by the slots.
     """
 
     engines: EnginesSideBySide
@@ -41,8 +43,11 @@ class Pool(LocalModel):
         slots: int,
         check: Check | None = None,
         watch: Watch | None = None,
+        beginning: SharedBeginning | None = None,
     ) -> None:
-        super().__init__(file, EnginesSideBySide(start, context.first_tokens, slots, check, watch), context)
+        engines = EnginesSideBySide(start, context.first_tokens, slots, check, watch, beginning)
+        super().__init__(file, engines, context)
+        self.beginning = beginning
         self._isolation = CrashIsolation()
 
     def wait_ready(self) -> None:

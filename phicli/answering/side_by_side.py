@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from phicli.answering.engines import Grown, closed
+from phicli.answering.shared_beginning import SharedBeginning
 from phicli.engine.closable import Closing
 from phicli.engine.types import Engine, LocalEngine
 from phicli.errors import EngineDiedError, EngineError, PhiError
@@ -46,6 +47,7 @@ class EnginesSideBySide:
         slots: answers at a time.
         check: called with an engine that has its model loaded, before each answer.
         watch: is told which engines are used, and which have ended.
+        beginning: what the engine with all slots gets before its first answer; None for nothing.
     """
 
     def __init__(
@@ -55,11 +57,13 @@ class EnginesSideBySide:
         slots: int,
         check: Check | None = None,
         watch: Watch | None = None,
+        beginning: SharedBeginning | None = None,
     ) -> None:
         self._start, self._first, self._slots, self._check, self._watch = start, first_tokens, slots, check, watch
         self._lock = threading.Lock()
         self._starts: dict[int, _Start] = {}
         self._closed = False
+        self._beginning = beginning
 
     def running(self, closing: Closing | None) -> Engine:
         """As :class:`~phicli.answering.engines.Engines` says: always that of all slots."""
@@ -84,7 +88,7 @@ class EnginesSideBySide:
             raise EngineError(message, error.hint) from error
         if self._check is not None:
             self._check(engine)
-        return engine
+        return self._begun(engine, closing) if usual else engine
 
     def grown(self, engine: Engine, context_tokens: int, closing: Closing | None, *, ids: bool) -> Grown:
         """As :class:`~phicli.answering.engines.Engines` says: the slots of ``engine`` are busy with others, so nothing
@@ -164,6 +168,16 @@ class EnginesSideBySide:
         if start.engine is None:
             self._end(engine)
             raise closed()
+        return engine
+
+    def _begun(self, engine: LocalEngine, closing: Closing | None) -> LocalEngine:
+        """``engine`` with the beginning of many prompts in its slots; another one where it dies of that."""
+        try:
+            if self._beginning is not None:
+                self._beginning.give(engine, closing)
+        except EngineDiedError as error:
+            self.failed(engine, error)
+            return self.with_context(engine.context_tokens, closing)
         return engine
 
     def _use(self, engine: LocalEngine) -> None:

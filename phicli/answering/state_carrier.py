@@ -102,17 +102,12 @@ class StateCarrier:
         if not isinstance(engine, KeepsState) or not (fits or ids):
             return None
         try:
-            if not self._has_room(engine.context_tokens):
+            if not has_room(self._folder, self._most_bytes(engine.context_tokens)):
                 return None
             token_ids = engine.save_state(path, closing)
             return SavedState(path, self._key(engine, self._loaded), digest(path), token_ids)
         except (OSError, EngineError):
             return None
-
-    def _has_room(self, context_tokens: int) -> bool:
-        import shutil
-
-        return shutil.disk_usage(self._folder).free >= self._most_bytes(context_tokens) + _KEEP_FREE_BYTES
 
     def _key(self, engine: Engine, identity: Hashable) -> Hashable:
         build = engine.build if isinstance(engine, KeepsState) else ""
@@ -143,6 +138,17 @@ def state_folder() -> Iterator[Path | None]:
     finally:
         if folder is not None and not (folder / _GIVEN_AWAY).exists():
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def has_room(folder: Path, state_bytes: int) -> bool:
+    """Whether a state of that size can be saved in ``folder``, and the disk is not full then.
+
+    Raises:
+        OSError: there is no such folder.
+    """
+    import shutil
+
+    return shutil.disk_usage(folder).free >= state_bytes + _KEEP_FREE_BYTES
 
 
 def give_away(folder: Path) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from phicli.answering.asked import Asked
 from phicli.answering.types import Answer
 from phicli.batch.types import Row
 from phicli.errors import EngineError, PhiError
-from phicli.jobs.running import Worker
+from phicli.jobs.running import LooksAhead, Worker
 from phicli.jobs.workers import Outcome
 
 
@@ -35,6 +35,11 @@ class RowWorker:
     def __init__(self, worker: Worker[Asked, Outcome]) -> None:
         self._worker = worker
         self.name, self.slots = worker.name, worker.slots
+
+    def expect(self, items: Sequence[Item]) -> None:
+        """The first rows."""
+        if isinstance(self._worker, LooksAhead):
+            self._worker.expect([item.asked for item in items])
 
     def ask(self, item: Item) -> Answered:
         """What becomes of the row. Raises as the worker does."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
+from phicli.answering.adapter_mark import AdapterMark
 from phicli.answering.asked import Asked
 from phicli.answering.asking import Asking, NoToolTrainingError
 from phicli.answering.calling import was_trained
@@ -77,8 +78,9 @@ class LocalTarget:
         return with_quant(self.model.name, self.model.quant) if self.model.variant else self.model.name
 
     def about(self, watch: Watch) -> Mapping[str, Any]:
-        """The hash of the file."""
-        return {"sha256": self._sha256(watch)}
+        """The hash of the file, and what tells its adapters from others."""
+        adapters = AdapterMark(self.wanted.options.adapters).text()
+        return {"sha256": self._sha256(watch), **({"adapters": adapters} if adapters else {})}
 
     def check(self) -> None:
         """Return if the model and its engine can do what is asked of every answer.

@@ -5,13 +5,16 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from phicli.chat.dialogue import Dialogue, Turn
 from phicli.chat.remote import REMOTE
+from phicli.chat.saved_adapters import adapters_of_answer, adapters_of_dialogue
 from phicli.chat.transfer import attachment_label, first_turns
 from phicli.engine.settings import FIELDS, value_text
 from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, build_of
+from phicli.engine.types import NO_ADAPTERS
 from phicli.errors import PhiError, UsageError
 
 ENGINE_FIELDS: Final = ("threads", "kv_type", "repack", "gpu_layers")
@@ -57,8 +60,9 @@ def numbered_turn(name: str, dialogue: Dialogue, number: int) -> Turn:
 
 
 def reproduction(
-    name: str, model: str, dialogue: Dialogue, number: int, current_build: Callable[[str], str] = build_of
-) -> Reproduction:
+    name: str, model: str, dialogue: Dialogue, number: int, current_build: Callable[[str], str] = build_of,
+    adapter_name: Callable[[Path], str] = str,
+) -> Reproduction:  # fmt: skip
     """How to make the answer of turn ``number`` again.
 
     A question with attachments, or a long one, is read from ``phi sessions show``: the model gets the same text.
@@ -69,6 +73,7 @@ def reproduction(
         dialogue: the conversation.
         number: of the turn; 1 is the first.
         current_build: the build of an engine as it is installed now, by the name of the engine.
+        adapter_name: what an adapter is called on the command line, by its file.
 
     Raises:
         UsageError: there is no such turn, it has no answer, or it is not known how the answer was made.
@@ -88,6 +93,7 @@ def reproduction(
     words = ["phi", "chat", named, "--session", name, "--before", str(number), "--no-save"]
     words += [
         *_engine(turn.facts),
+        *_adapters(turn.facts, dialogue.without_last(len(dialogue.turns) - number + 1), adapter_name),
         *_options(values),
         *_form(turn.facts),
         *_tools(turn.facts),
@@ -119,6 +125,15 @@ def _settings(facts: Mapping[str, Any]) -> dict[str, Any]:
 def _engine(facts: Mapping[str, Any]) -> list[str]:
     engine = _string(facts, "engine")
     return ["--engine", engine] if engine in ENGINES and engine != DEFAULT_ENGINE else []
+
+
+def _adapters(facts: Mapping[str, Any], before: Dialogue, name: Callable[[Path], str]) -> Iterator[str]:
+    """The adapters; a conversation that goes on from ``before`` would otherwise bring its own."""
+    adapters = adapters_of_answer(facts)
+    for adapter in adapters:
+        yield from ("--adapter", adapter.typed_as(name(adapter.path)))
+    if not adapters and adapters_of_dialogue(before):
+        yield from ("--adapter", NO_ADAPTERS)
 
 
 def _options(values: Mapping[str, Any]) -> Iterator[str]:
@@ -199,6 +214,9 @@ def _notes(turn: Turn, dialogue: Dialogue, number: int, values: Mapping[str, Any
     if left_out := dialogue.without_last(len(dialogue.turns) - number + 1).left_out:
         which = f"{first_turns(left_out)} {'is' if left_out == 1 else 'are'}"
         yield f"{which} no longer sent to the model; if answer {number} was made with more turns, it may differ"
+    for adapter in adapters_of_answer(turn.facts):
+        if not adapter.path.is_file():
+            yield f"the adapter {adapter.path} has been deleted; answer {number} was made with it"
     for name, field in FIELDS.items():
         value = values.get(name, field.default)
         if name not in ENGINE_FIELDS and value != field.default and field.kind.allows(value):

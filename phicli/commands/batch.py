@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from phicli.commands.adapter_options import Adapters, adapters_of
 from phicli.commands.batch_options import (
     Input,
     InputFormatOption,
@@ -63,6 +64,7 @@ def batch(
     stop: Stop = None,
     think_budget: ThinkBudget = None,
     context: Context = None,
+    adapter: Adapters = None,
     schema: Schema = None,
     choice: Choice = None,
     regex: Regex = None,
@@ -91,7 +93,7 @@ def batch(
     options = ChatOptions(
         system=system, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p, repeat_penalty=repeat_penalty,
         seed=seed, max_tokens=max_tokens, stop=tuple(stop or ()), think_budget=think_budget, context_tokens=context,
-        engine=settings,
+        engine=settings, adapters=adapters_of(adapter),
     )  # fmt: skip
     form = (schema, choice, regex, grammar, json_object, retries)
     typed = Typed(

@@ -148,6 +148,6 @@ def chat(
             interactive=interactive, form=form,
             tools=ToolOptions(tuple(tools or ()), tool_choice, force_tools),
             messages=messages, events=events, dry_run=dry_run, logprobs=logprobs, samples=samples,
-            lender=lender,
+            lender=lender, adapters_typed=adapter is not None,
         )  # fmt: skip
         hold(wanted, early)

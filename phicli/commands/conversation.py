@@ -11,6 +11,7 @@ from phicli.commands.conversation_options import Conversation
 from phicli.commands.file_options import attachments_of
 from phicli.commands.request import Request, request_of, require_one_question
 from phicli.commands.resuming import dialogue_of, going_on, model_of
+from phicli.commands.resuming_adapters import with_adapters
 from phicli.errors import NetworkError, UsageError
 from phicli.plan.last_used import remember_last_used
 from phicli.ui.prompt_input import Prompt, read_prompt
@@ -53,6 +54,7 @@ def hold(wanted: Conversation, early: StartedProcess | None = None) -> None:
         find_program(wanted.engine.name, wanted.engine.program)  # first of all: a download may follow
     request = request_of(wanted, piped)
     model = model_of(wanted, terminal)
+    wanted = with_adapters(wanted, model, partial(_note, wanted, terminal))
     prompt = None if request.turn is not None else _read_prompt(wanted, piped)
     if wanted.interactive:
         take_keyboard(terminal)

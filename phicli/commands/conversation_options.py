@@ -66,6 +66,7 @@ class Conversation:
     logprobs: int | None = None
     samples: int | None = None
     lender: Lender = field(default_factory=Lender)
+    adapters_typed: bool = False
 
     @property
     def policy(self) -> str | None:

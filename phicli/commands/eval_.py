@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from phicli.commands.adapter_options import Adapters, adapters_of
 from phicli.commands.engine_options import engine_options
 from phicli.commands.options import (
     Csv,
@@ -49,6 +50,7 @@ def eval_(
         ),
     ] = None,
     context: Annotated[int | None, typer.Option("--context", "-c", min=32, help="Context size in tokens.")] = None,
+    adapter: Adapters = None,
     *,
     settings: Any,
     memory_check: MemoryCheck = True,
@@ -78,7 +80,7 @@ def eval_(
     output = output_format(as_json=as_json, jsonl=jsonl, csv=csv, markdown=markdown)
     options = EvalOptions(
         question_set, max_tokens, context, read_asked(settings), *engines_of(ctx, engine, llama_server),
-        limit, restart, seed, memory_check=memory_check,
+        limit, restart, seed, memory_check=memory_check, adapters=adapters_of(adapter),
     )  # fmt: skip
     asked = models_to_ask(ctx, models or ())
     with measuring(quiet=quiet) as (terminal, line):

@@ -13,6 +13,7 @@ from phicli.units import format_bytes
 
 if TYPE_CHECKING:
     from phicli.answering.opening import OpenModel
+    from phicli.engine.types import Adapter
 
 
 def local_facts(opened: OpenModel) -> Sequence[tuple[str, str]]:
@@ -29,5 +30,13 @@ def local_facts(opened: OpenModel) -> Sequence[tuple[str, str]]:
         *([("quant", located.quant)] if located.quant else []),
         ("file", f"{format_bytes(size)}, {located.path}"),
         ("engine", f"{opened.build or build_of(opened.engine)}{', of phi serve' if opened.attached else ''}"),
+        *([("adapters", listed_adapters(opened.plan.settings.adapters))] if opened.plan.settings.adapters else []),
         *([("memory", memory_says(peak))] if peak is not None else []),
     ]
+
+
+def listed_adapters(adapters: Sequence[Adapter]) -> str:
+    """The adapters by their names here, with scales other than 1 as they are typed."""
+    from phicli.adapters.registry import name_of
+
+    return ", ".join(one.typed_as(name_of(one.path)) for one in adapters)

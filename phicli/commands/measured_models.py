@@ -14,7 +14,7 @@ from phicli.remotes.types import RemoteModelName
 from phicli.ui.terminal import Terminal
 
 _OF_THIS_MACHINE: Final = (
-    "context", "engine", "llama_server", "memory_check", *(field.parameter for field in FIELDS.values())
+    "context", "adapter", "engine", "llama_server", "memory_check", *(field.parameter for field in FIELDS.values())
 )  # fmt: skip
 
 

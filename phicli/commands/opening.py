@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from phicli import __version__
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from phicli.answering.opening import OpenModel
     from phicli.commands.conversation_options import Conversation
     from phicli.engine.engine_process import StartedProcess
+    from phicli.plan.chat_options import ChatOptions
     from phicli.plan.tuned_here import TunedHere
 
 
@@ -61,7 +63,7 @@ class Opening:
         attaching = self._attaching(engine)
         with (
             open_model(
-                model, wanted.options, use, engine=engine, early=self._early_for(engine),
+                model, self._options(model), use, engine=engine, early=self._early_for(engine),
                 tuned=tuned.current if tuned else None, only_question=self._asked,
                 on_tick=lambda waited_s: self._status.update(loading_says(model.name, waited_s, self.reading.so_far)),
                 on_progress=lambda what, done, total: self._status.update(how_far(what, done, total)),
@@ -81,6 +83,11 @@ class Opening:
             yield loaded
             if wanted.verbose and (now := self._about_server(attaching)) != said:
                 self._terminal.say(f"server: {now}")
+
+    def _options(self, model: LocatedModel) -> ChatOptions:
+        """The options for ``model``; one that a conversation changed to brings its adapters."""
+        adapters = getattr(model, "adapters", self._wanted.options.adapters)
+        return replace(self._wanted.options, adapters=adapters)
 
     def _chosen(self, model: LocatedModel, use: Use) -> tuple[EngineChoice, TunedHere | None]:
         """The engine and its tuned settings; no file is read if nothing was tuned."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from phicli.commands.adapter_options import ServedAdapters, named_adapters
 from phicli.commands.engine_options import engine_options
 from phicli.commands.options import Context, Json, MemoryCheck, Quiet
 from phicli.commands.serve_elsewhere import Background, PrintUnit
@@ -36,6 +37,7 @@ def serve(
     parallel: Parallel = None,
     keep_alive: KeepAlive = "5m",
     context: Context = None,
+    adapter: ServedAdapters = None,
     *,
     settings: Any,
     pull: Pull = False,
@@ -65,7 +67,7 @@ def serve(
 
     load = LoadOptions(
         models=tuple(models or ()), pull=pull, parallel=parallel, context_tokens=context, settings=settings,
-        keep_alive_s=read_duration(keep_alive), memory_check=memory_check,
+        keep_alive_s=read_duration(keep_alive), memory_check=memory_check, adapters=named_adapters(adapter),
     )  # fmt: skip
     with Saying(as_json=as_json, quiet=quiet, every_request=verbose or log_prompts, detached=detached) as saying:
         options = ServeOptions(

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from phicli.commands.adapter_options import from_every_folder, named_adapters
 from phicli.commands.options import was_typed
 from phicli.errors import UsageError
 
@@ -60,7 +61,8 @@ def typed_words(ctx: typer.Context) -> list[str]:
 
     values = [value for value in ctx.params.values() if isinstance(value, Path | list | tuple)]
     words = [word for word in sys.argv[1:] if word != "--json"]
-    return absolute(words, [path for value in values for path in _texts(value)])
+    found = absolute(words, [path for value in values for path in _texts(value)])
+    return from_every_folder(found, ctx.params.get("adapter"))
 
 
 def port_of(ctx: typer.Context, port: int, *, detached: bool) -> int | None:
@@ -84,6 +86,7 @@ def _check_unit(ctx: typer.Context, say: Callable[[str], None]) -> None:
 
     given = ctx.params
     Names(given["models"] or (), may_pull=given["pull"])
+    named_adapters(given["adapter"])
     if given["api_key_file"] is not None:
         read_key(given["api_key_file"])
         return

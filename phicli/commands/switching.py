@@ -9,7 +9,8 @@ from phicli.chat.open import OpenChat
 from phicli.chat.remote import NamedRemote, OpenRemote
 from phicli.commands.locating import locate_or_offer, model_or_offer, remote_named
 from phicli.commands.resuming import carried_to
-from phicli.engine.types import Sampling
+from phicli.commands.resuming_adapters import adapted, adapters_of_session, fit
+from phicli.engine.types import Adapter, Sampling
 from phicli.errors import NetworkError, NotFoundError, PhiError, reason_of
 from phicli.plan.last_used import remember_last_used
 from phicli.ui.terminal import Terminal
@@ -28,15 +29,18 @@ class Switching:
         terminal: where a person is asked whether a model is to be downloaded.
         tell: shows a line.
         on_change: called with the reference of the model that answers from now on.
+        keeps_adapters: the adapters were typed: a saved conversation does not bring its own.
     """
 
     def __init__(
-        self, chat: OpenChat, terminal: Terminal, tell: Callable[[str], None], on_change: Callable[[str], None]
-    ) -> None:
+        self, chat: OpenChat, terminal: Terminal, tell: Callable[[str], None], on_change: Callable[[str], None], *,
+        keeps_adapters: bool = False,
+    ) -> None:  # fmt: skip
         self._chat = chat
         self._terminal = terminal
         self._tell = tell
         self._on_change = on_change
+        self._keeps_adapters = keeps_adapters
 
     @property
     def name(self) -> str:
@@ -52,7 +56,7 @@ class Switching:
         dialogue, notes = carried_to(located, self._chat.session.dialogue, models.located.variant)
         for note in notes:
             self._tell(f"note: {note}")
-        self._exchange(located)
+        self._exchange(self._with_current_adapters(located))
         self._on_change(located.reference)
         self._chat.session.become(dialogue)
         self._chat.session.on_change(dialogue)  # the session remembers its model, also where nothing else changed
@@ -70,9 +74,10 @@ class Switching:
         except (NotFoundError, NetworkError) as error:
             error.message = f"the session {info.name} was made with {info.model}, which cannot be used: {error.message}"
             raise
-        if not _is_same(located, self._chat.models.located):
+        wanted = self._with_adapters_of(saved, located)
+        if not _is_same(located, self._chat.models.located) or adapters_in_use(self._chat) != adapters_of(wanted):
             self._tell(f"the model is {located.name}")
-            self._exchange(located)
+            self._exchange(wanted)
             remember_last_used(located.reference)
 
     def facts(self) -> Sequence[tuple[str, str]]:
@@ -90,6 +95,27 @@ class Switching:
     def ignored(self, sampling: Sampling) -> Sequence[str]:
         """What the engine ignores of ``sampling``, a sentence each."""
         return self._chat.opened.ignored(sampling)
+
+    def _with_adapters_of(self, saved: SavedSession, located: LocatedModel | NamedRemote) -> Named:
+        """The model with the adapters of ``saved``; with those in use where they were typed."""
+        if isinstance(located, NamedRemote):
+            return located
+        if self._keeps_adapters:
+            return self._with_current_adapters(located)
+        return adapted(located, adapters_of_session(saved, located, self._note))
+
+    def _with_current_adapters(self, located: LocatedModel | NamedRemote) -> Named:
+        """The model with the adapters in use, if they fit it."""
+        adapters = adapters_in_use(self._chat)
+        if isinstance(located, NamedRemote) or not adapters:
+            return located if isinstance(located, NamedRemote) else adapted(located, ())
+        if fit(adapters, located):
+            return adapted(located, adapters)
+        self._note(f"the adapters do not fit {located.name}; the conversation continues without them")
+        return adapted(located, ())
+
+    def _note(self, text: str) -> None:
+        self._tell(f"note: {text}")
 
     def _located_for(self, saved: SavedSession) -> LocatedModel | NamedRemote:
         from phicli.chat.remote_gone import require_remote
@@ -120,3 +146,18 @@ def _is_same(one: LocatedModel | NamedRemote, other: Named) -> bool:
     if isinstance(one, NamedRemote) or isinstance(other, NamedRemote):
         return one == other
     return one.path == getattr(other, "path", None)
+
+
+def adapters_in_use(chat: OpenChat) -> tuple[Adapter, ...]:
+    """The adapters that the model which is open now is used with."""
+    opened = chat.opened
+    if isinstance(opened, OpenRemote):
+        return ()
+    from phicli.chat.opened import here
+
+    return here(opened).plan.settings.adapters
+
+
+def adapters_of(model: Named) -> tuple[Adapter, ...]:
+    """The adapters that ``model`` is to be used with."""
+    return getattr(model, "adapters", ())

@@ -50,7 +50,7 @@ def talk(
     overflow = overflow_of(wanted, screen=screen, on_choice=recording.set_policy)
     chat.session.fitting = overflow
     full = FullContext(overflow, recording, wanted.session.on_overflow)
-    models = Switching(chat, terminal, screen.tell, recording.set_model)
+    models = Switching(chat, terminal, screen.tell, recording.set_model, keeps_adapters=wanted.adapters_typed)
 
     def go_on(saved: SavedSession) -> None:
         chat.session.load(saved.dialogue)

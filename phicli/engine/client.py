@@ -97,23 +97,22 @@ class ServerClient:
             RefusedError: the server answered with an error; quotes it.
         """
         body = _completion_body(prompt, sampling, visible_tokens, stop_ids) | self.adapters_in_use(sampling)
-        connection = self._connect()
         shown = {token_id: literal for literal, token_id in visible_tokens.items()}
         tally = _Tally(stop_ids, until, shown, sampling.likeliest)
-        try:
-            connection.connect()
-            with closing.woken_by(_hanging_up(connection.sock)):
-                for reply in self._stream(connection, body, closing):
-                    yield from tally.events(reply)
-                    if tally.done:
-                        return
-        except (OSError, http.client.HTTPException) as error:
-            closing.check()
-            raise ConnectionLost(str(error)) from error
-        finally:
-            connection.close()
-        closing.check()
+        with contextlib.closing(self._replies(body, closing)) as replies:
+            for reply in replies:
+                yield from tally.events(reply)
+                if tally.done:
+                    return
         raise ConnectionLost("the stream ended early")
+
+    def evaluate(self, prompt: Sequence[int], slot: int, closing: Closing) -> None:
+        """Evaluate ``prompt`` in a slot, and generate one token, which is dropped. Raises as :meth:`complete`."""
+        once = Sampling(max_tokens=1)
+        body = _completion_body(prompt, once, (), ()) | self.adapters_in_use(once) | {"id_slot": slot}
+        with contextlib.closing(self._replies(body, closing)) as replies:
+            if not any(reply.get("stop") for reply in replies):
+                raise ConnectionLost("the stream ended early")
 
     def adapters_in_use(self, sampling: Sampling) -> dict[str, Any]:
         """The part of a request that says how much each loaded adapter counts.
@@ -124,6 +123,19 @@ class ServerClient:
         if len(scales) != len(self._adapter_scales):
             raise ValueError(f"{len(scales)} scales for {len(self._adapter_scales)} adapters")
         return {"lora": [{"id": index, "scale": scale} for index, scale in enumerate(scales)]} if scales else {}
+
+    def _replies(self, body: Mapping[str, Any], closing: Closing) -> Generator[dict[str, Any], None, None]:
+        connection = self._connect()
+        try:
+            connection.connect()
+            with closing.woken_by(_hanging_up(connection.sock)):
+                yield from self._stream(connection, body, closing)
+        except (OSError, http.client.HTTPException) as error:
+            closing.check()
+            raise ConnectionLost(str(error)) from error
+        finally:
+            connection.close()
+        closing.check()
 
     def _stream(
         self, connection: http.client.HTTPConnection, body: Mapping[str, Any], closing: Closing

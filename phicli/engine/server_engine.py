@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from phicli.engine.client import ConnectionLost
 from phicli.engine.closable import Closing
 from phicli.engine.engine_process import EngineProcess
 from phicli.engine.http_engine import HttpEngine
 from phicli.engine.loan import Loan
 from phicli.engine.process import WorkerProcess
+from phicli.engine.prompts import check_prompt
 from phicli.engine.state_file import make_private, saved_ids
 from phicli.engine.types import LoadSettings, Sampling
+from phicli.errors import EngineError
 
 
 class LlamaServerEngine(HttpEngine):
@@ -55,16 +58,36 @@ class LlamaServerEngine(HttpEngine):
 
     def save_state(self, path: Path, closing: Closing | None = None) -> tuple[int, ...]:
         """See :class:`~phicli.engine.types.KeepsState`."""
+        return self._save(path, closing)
+
+    def restore_state(self, path: Path, closing: Closing | None = None) -> int:
+        """See :class:`~phicli.engine.types.KeepsState`."""
+        return self._restore(path, 0, closing)
+
+    def share(self, beginning: Sequence[int], path: Path, closing: Closing | None = None) -> None:
+        """See :class:`~phicli.engine.state_types.SharesBeginning`."""
+        check_prompt(beginning, self.context_tokens)
+        try:
+            self._ready(closing).evaluate(beginning, 0, closing or Closing())
+        except ConnectionLost as error:
+            raise self._process.failure("the engine stopped", said=str(error)) from error
+        if self._save(path, closing) != tuple(beginning):
+            raise EngineError("the state that the engine saved is not that of the prompt", "run the command again")
+        for slot in range(1, self.settings.slots):
+            self._restore(path, slot, closing)
+
+    def _save(self, path: Path, closing: Closing | None) -> tuple[int, ...]:
+        """Save the state of the first slot."""
         make_private(path)
         reply = self._post("/slots/0?action=save", {"filename": path.name}, closing)
         return saved_ids(path, int(reply["n_written"]))
 
-    def restore_state(self, path: Path, closing: Closing | None = None) -> int:
-        """See :class:`~phicli.engine.types.KeepsState`."""
+    def _restore(self, path: Path, slot: int, closing: Closing | None) -> int:
         if adapters := self._ready(closing).adapters_in_use(Sampling()):
             # A slot has adapters since its first request, and drops what it has when the next one has others.
-            self._post("/completion", {"prompt": [0], "n_predict": 1, "temperature": 0} | adapters, closing)
-        return int(self._post("/slots/0?action=restore", {"filename": path.name}, closing)["n_restored"])
+            once = {"prompt": [0], "n_predict": 1, "temperature": 0, "id_slot": slot}
+            self._post("/completion", once | adapters, closing)
+        return int(self._post(f"/slots/{slot}?action=restore", {"filename": path.name}, closing)["n_restored"])
 
     @property
     def can_leave(self) -> bool:

@@ -1,8 +1,8 @@
-"""What ``phi`` asks of engines that can save their state, also after ``phi`` has ended."""
+"""What ``phi`` asks of engines that can save their state, also after ``phi`` has ended, or share it among slots."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -36,6 +36,23 @@ class KeepsState(Protocol):
 
         Raises:
             EngineError: it cannot be restored, or the engine died.
+        """
+
+
+@runtime_checkable
+class SharesBeginning(Protocol):
+    """An engine that can have the beginning of many prompts in all of its slots, and evaluate it only once."""
+
+    def share(self, beginning: Sequence[int], path: Path, closing: Closing | None = None) -> None:
+        """Evaluate ``beginning`` in one slot, and copy the state to the others, all of which must be idle.
+
+        The state goes through the file ``path`` in the ``slot_folder``, which stays. Where that fails, some slots may
+        have the state and others not; none has a wrong one.
+
+        Raises:
+            ContextExceededError: it leaves no room for an answer.
+            EngineError: the state cannot be saved or restored, the disk is full, or the engine died.
+            OSError: the file cannot be made or read.
         """
 
 

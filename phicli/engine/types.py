@@ -22,12 +22,20 @@ SAMPLERS: Final = ("penalties", "dry", "top_n_sigma", "top_k", "typ_p", "top_p",
 """The samplers of llama.cpp in their usual order (``common/common.h``); those that nothing sets do nothing."""
 
 
+NO_ADAPTERS: Final = "none"
+"""What is typed in place of an adapter by who wants none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Adapter:
     """A LoRA adapter in a GGUF file; what it adds to the weights is multiplied by ``scale``."""
 
     path: Path
     scale: float = 1.0
+
+    def typed_as(self, name: str) -> str:
+        """How ``--adapter`` takes it where it is called ``name``: the scale is left out where it is 1."""
+        return name if self.scale == 1 else f"{name}:{repr(self.scale).removesuffix('.0')}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,9 @@ from dataclasses import replace
 
 from phicli.answering.model_file import model_file
 from phicli.answering.pool import Pool
+from phicli.answering.shared_beginning import SharedBeginning
 from phicli.answering.side_by_side import Check
+from phicli.answering.state_carrier import state_folder
 from phicli.engine.starting import OnTick, StartEngine, start_engine
 from phicli.engine.types import LocalEngine
 from phicli.jobs.planning import JobPlan
@@ -41,9 +43,13 @@ def open_pool(
 
     def start(context_tokens: int, slots: int) -> LocalEngine:
         settings = replace(load.settings, model_path=path, context_tokens=context_tokens, slots=slots)
+        settings = replace(settings, slot_folder=folder if slots > 1 else None)
         return start_engine(engine.name, settings, program=engine.program, on_tick=on_tick)
 
     file = model_file(load, planned.header)
-    with contextlib.closing(Pool(file, start, load.context, slots=planned.slots, check=check)) as pool:
-        pool.wait_ready()
-        yield pool
+    with state_folder() if planned.slots > 1 else contextlib.nullcontext() as folder:
+        beginning = SharedBeginning(folder, load.state_bytes) if folder else None
+        pool = Pool(file, start, load.context, slots=planned.slots, check=check, beginning=beginning)
+        with contextlib.closing(pool):
+            pool.wait_ready()
+            yield pool

@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Generic, Protocol, TypeVar
+from itertools import islice
+from typing import Final, Generic, Protocol, TypeVar, runtime_checkable
 
 from phicli.errors import PhiError
 from phicli.jobs.interrupting import interruptions
@@ -62,6 +63,14 @@ class Worker(Protocol[Item_contra, Result_co]):
 
         None of them may return a result that says that the item failed.
         """
+
+
+@runtime_checkable
+class LooksAhead(Protocol[Item_contra]):
+    """A worker that wants to know what it may be asked first."""
+
+    def expect(self, items: Sequence[Item_contra]) -> None:
+        """The first items of the job, before any of them is asked; must return at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +180,10 @@ class _Run(Generic[Item, Result]):
         return sum(self._slots) - sum(self._free)
 
     def _begin(self) -> None:
+        self._again.extend(islice(self._items, sum(self._slots)))
+        for worker in self._workers:
+            if isinstance(worker, LooksAhead):
+                worker.expect([item for _, item in self._again])
         for index, slots in enumerate(self._slots):
             for _ in range(slots):
                 self._threads.append(_thread(partial(self._ask, index)))

@@ -38,6 +38,9 @@ _ONLY_OF_REMOTES: Final = frozenset({"unreachable", "limited"})
 _SILENT: Final = frozenset({"silent", "slow"})
 """Kinds of failures that come after minutes."""
 
+_LOOKED_AT: Final = 4
+"""Requests, to find the beginning that many have in common."""
+
 _SHORT_TOKENS: Final = 16
 _ATTEMPTS: Final = 3
 """Before the remote is asked whether it answers anything."""
@@ -72,6 +75,12 @@ class PoolWorker:
         self.name, self.slots = name, slots
         self._asking, self._on_notice = asking, on_notice
         self._stopped = False
+        self._looking = threading.Lock()
+        self._expected: tuple[Asked, ...] = ()
+
+    def expect(self, items: Sequence[Asked]) -> None:
+        """What their prompts have in common at the beginning is evaluated once, before the first answer."""
+        self._expected = tuple(items[:_LOOKED_AT]) if self.slots > 1 and len(items) > 1 else ()
 
     def ask(self, asked: Asked) -> Outcome:
         """What becomes of a request; one that crashes the engine, or cannot be answered, fails alone.
@@ -80,6 +89,10 @@ class PoolWorker:
             EngineDiedError: the engine was ended or killed, hangs, or crashes at every request.
             PhiError: whatever else concerns all requests.
         """
+        with self._looking:
+            expected, self._expected = self._expected, ()
+            if expected:
+                self._asking.look_ahead(expected, self._on_notice or (lambda _: None))
         begun: list[Answering] = []
 
         def begin() -> Answering:

@@ -67,10 +67,12 @@ class Lending:
         _require_build(request, build_of())
         located = _same_file(request)
         plan = self._plan(located, request)
+        if plan.settings.adapters:
+            raise LoanError("the engine of the server uses adapters")
         _require_settings(request, plan.wanted, plan.wanted)
         _require_context(request, plan.context.first_tokens)
         with self._models.lend(located, closing) as loaded:
-            if loaded.plan.settings.adapters:
+            if loaded.adapters:
                 raise LoanError("the engine of the server uses adapters")
             engine = _engine_of(loaded, closing)
             if engine.ended:

@@ -17,6 +17,7 @@ from phicli.hardware.available import Memory
 from phicli.plan.load import LoadPlan
 from phicli.server.memory import Ledger, Share
 from phicli.server.placing import Placed
+from phicli.server.types import NamedAdapter
 from phicli.units import format_bytes
 
 
@@ -30,6 +31,7 @@ class Loaded:
         slots: answers at a time.
         settings: of the engine with all slots.
         shares: what the engines that it has take.
+        adapters: that are loaded with it, in the order of the settings.
     """
 
     model: Pool
@@ -37,6 +39,7 @@ class Loaded:
     slots: int
     settings: LoadSettings
     shares: EngineShares
+    adapters: tuple[NamedAdapter, ...] = ()
 
 
 class EngineShares:
@@ -184,4 +187,4 @@ def load(
     shares = EngineShares(placed, ledger, make_room, ticket, start)
     file = model_file(plan, placed.prepared.header)
     pool = Pool(file, shares.start, plan.context, slots=slots, watch=shares)
-    return Loaded(pool, plan, slots, placed.settings, shares)
+    return Loaded(pool, plan, slots, placed.settings, shares, placed.prepared.adapters)

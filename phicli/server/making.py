@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from phicli.answering.asked import Asked
 from phicli.answering.asking import Asking, NoToolTrainingError
 from phicli.answering.types import Answering
+from phicli.server.adapters import scales_for
 from phicli.server.errors import RequestError
 from phicli.server.loading import Loaded
 from phicli.server.scoring import ScoredAnswering
@@ -22,6 +25,9 @@ def answering(loaded: Loaded, asked: Asked, index: int = 0) -> Answering:
             f"ask for at most {loaded.slots}, or start phi serve with a larger --parallel",
             param="n",
         )
+    if loaded.adapters:
+        scales = scales_for(asked.model, loaded.adapters)
+        asked = replace(asked, sampling={**asked.sampling, "adapter_scales": scales})
     try:
         made = Asking(loaded.model, loaded.plan).answering(asked, index)
     except NoToolTrainingError as error:

@@ -13,6 +13,7 @@ from phicli.engine.closable import Closing
 from phicli.engine.starting import StartEngine, start_engine
 from phicli.errors import EngineError, NotFoundError, NotInstalledError, PhiError
 from phicli.plan.locate import LocatedModel
+from phicli.server.adapters import AdapterNames
 from phicli.server.bugs import OnBug, ignored, report
 from phicli.server.counters import Counters
 from phicli.server.downloads import Downloads
@@ -58,6 +59,9 @@ class Models:
         self.options = options
         self.counters, self._on_bug = Counters(), on_bug
         self._names = Names(options.models, may_pull=options.pull)
+        self._adapters = AdapterNames(options.adapters)
+        if not options.pull:
+            self._adapters.check(self._names)
         self._downloads = downloads or Downloads(on_bug=on_bug)
         self._table = Table(self._begin)
         ledger = ledger or (Ledger() if options.memory_check else Ledger(None))
@@ -66,8 +70,8 @@ class Models:
         self._keeper.start()
 
     def names(self) -> tuple[ServedName, ...]:
-        """The models that a request can name; no file is opened."""
-        return self._names.listing()
+        """The models that a request can name, those with an adapter behind each; no other file is opened."""
+        return self._adapters.listing(self._names)
 
     def describe(self, name: str) -> ServedName:
         """The model called ``name``, whatever its other names are.
@@ -75,22 +79,23 @@ class Models:
         Raises:
             NotFoundError: there is none of that name here.
         """
-        return self._names.describe(name)
+        return self._adapters.describe(name, self._names)
 
     def locate(self, name: str, closing: Closing | None = None) -> LocatedModel:
-        """The file of the model called ``name``, downloaded first where that is allowed.
+        """The file of the model called ``name``, downloaded first where that is allowed; that of the model alone where
+        an adapter is named, too.
 
         Raises:
             NotFoundError: there is none of that name here.
             PhiError: it cannot be downloaded.
         """
         try:
-            return self._names.find(name)
+            return self._adapters.find(name, self._names)
         except NotInstalledError as error:
             if not self.options.pull:
                 raise
             self._downloads.get(error.model, closing)
-            return self._names.find(name)
+            return self._adapters.find(name, self._names)
 
     @contextlib.contextmanager
     def lease(self, name: str, closing: Closing | None = None) -> Iterator[Loaded]:
@@ -105,6 +110,7 @@ class Models:
             EngineError: it cannot be loaded.
         """
         with self._taken(self.locate(name, closing), closing) as loaded:
+            self._adapters.require_loaded(name, loaded.adapters)
             yield loaded
 
     @contextlib.contextmanager
@@ -175,7 +181,7 @@ class Models:
             self._table.give_back(served, ticket, time.monotonic() - began)
 
     def _loaded_as(self, name: str) -> Served:
-        served = self._table.find(self._names.find(name))
+        served = self._table.find(self._adapters.find(name, self._names))
         if served is None:
             raise NotFoundError(f"model {name!r} is not loaded", "see the loaded models: phi ps")
         return served

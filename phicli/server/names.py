@@ -42,12 +42,14 @@ class ServedName:
         created: when its file was written, in seconds since 1970.
         owned_by: whose model it is: an owner on the hub, ``phi``, or ``local``.
         context_tokens: the most tokens of a conversation; None where only the file says it.
+        parent: the name of the model alone where this is a model with an adapter (LoRA).
     """
 
     id: str
     created: int
     owned_by: str
     context_tokens: int | None
+    parent: str | None = None
 
 
 class Names:

@@ -28,8 +28,9 @@ from phicli.plan.locate import LocatedModel
 from phicli.plan.tuned import Tuned
 from phicli.plan.tuned_here import tuned_for
 from phicli.records.tuned_folder import anything_tuned
+from phicli.server.adapters import fitting_adapters
 from phicli.server.memory import Ledger, Measured, Share, share_of
-from phicli.server.types import LoadOptions
+from phicli.server.types import LoadOptions, NamedAdapter
 from phicli.units import format_bytes
 
 _FEW_SLOTS, _MANY_SLOTS = 4, 8
@@ -46,6 +47,7 @@ class Prepared:
     tuned: Tuned | None
     gpus: tuple[Gpu, ...]
     cores: int
+    adapters: tuple[NamedAdapter, ...] = ()
 
     @property
     def file(self) -> str:
@@ -87,15 +89,16 @@ def prepare(located: LocatedModel, options: LoadOptions) -> Prepared:
         PhiError: the file cannot be read, or the engine cannot run it.
     """
     header = read_header(located.path)
+    adapters = fitting_adapters(options.adapters, header)
     engine, tuned = EngineChoice(), None
     if anything_tuned():
         best = tuned_for(located.path, Use.CONVERSATION.tuned_as, tell=False)
-        if not can(best.engine.name, Ability.SLOTS):
+        if not can(best.engine.name, Ability.SLOTS) or (adapters and not can(best.engine.name, Ability.ADAPTERS)):
             best = tuned_for(located.path, Use.CONVERSATION.tuned_as, engine=engine, tell=False)
         engine, tuned = best.engine, best.current
     require_runs(engine.name, header)
     known = ENGINES[engine.name].uses_known_gpus and options.settings.get("gpu_layers") != 0
-    return Prepared(located, header, engine, tuned, engine_gpus() if known else (), physical_cores())
+    return Prepared(located, header, engine, tuned, engine_gpus() if known else (), physical_cores(), adapters)
 
 
 def place(prepared: Prepared, options: LoadOptions, ledger: Ledger) -> Placed | None:
@@ -133,8 +136,9 @@ def planned(prepared: Prepared, options: LoadOptions, memory: Memory | None) -> 
     trained = prepared.header.context_length
     asked = options.context_tokens
     chat = ChatOptions(
-        context_tokens=min(asked, trained) if asked and trained else asked, engine=dict(options.settings)
-    )
+        context_tokens=min(asked, trained) if asked and trained else asked, engine=dict(options.settings),
+        adapters=tuple(replace(one.adapter, scale=0.0) for one in prepared.adapters),
+    )  # fmt: skip
     return plan_load(
         prepared.located, prepared.header, chat, Use.CONVERSATION, memory=memory, cores=prepared.cores,
         engine=prepared.engine, gpus=prepared.gpus, tuned=prepared.tuned,
@@ -190,6 +194,8 @@ def _placed(
     needed, beside = _needed(plan, slots), ledger.beside(measured)
     weights_bytes = 0 if ledger.maps(prepared.file) else share_of(prepared.file, needed).weights_bytes
     cache_bytes = MIB * _cache_mib(needed.kv_bytes, share_of(prepared.file, needed).other_bytes + weights_bytes, beside)
+    if prepared.adapters:  # the engine looks evaluated prompts up by their tokens alone
+        cache_bytes = 0
     left = beside and replace(beside, available_bytes=max(beside.available_bytes - cache_bytes, 0))
     tokens = plan.context.first_tokens * slots
     engine = fitting(plan.wanted, plan.shape, tokens, Room(left, prepared.gpus))

@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from phicli.answering.asked import NOTHING
+from phicli.engine.types import Adapter
 from phicli.errors import PhiError
+
+
+@dataclass(frozen=True, slots=True)
+class NamedAdapter:
+    """An adapter (LoRA) that requests can name; it has the scale that they get."""
+
+    name: str
+    adapter: Adapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +29,7 @@ class LoadOptions:
         parallel: answers at a time of one model; None for as many as help and fit.
         context_tokens: the most tokens of a conversation; None for what the model was trained for.
         settings: of the engine, those that were asked for, by field.
+        adapters: that are loaded with the models which they fit; only requests that name one get it.
         keep_alive_s: seconds after its last answer that a model stays loaded; None for no end.
         wait_s: seconds that a model which is not loaded waits for others to end their answers.
         memory_check: refuse what does not fit.
@@ -33,6 +43,7 @@ class LoadOptions:
     keep_alive_s: float | None = 300.0
     wait_s: float = 120.0
     memory_check: bool = True
+    adapters: tuple[NamedAdapter, ...] = ()
 
 
 class BusyError(PhiError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -43,6 +43,23 @@ def test_every_item_is_answered_once() -> None:
     done: list[Done[int, int]] = []
     run(((number, number) for number in range(100)), [Doubling(slots=3), Doubling("b")], done.append)
     assert results(done) == {number: 2 * number for number in range(100)}
+
+
+def test_a_worker_that_looks_ahead_is_told_what_may_be_asked_first_before_anything_is_asked() -> None:
+    told: list[list[int]] = []
+
+    class Looking(Doubling):
+        def expect(self, items: Sequence[int]) -> None:
+            told.append(list(items))
+
+        def ask(self, item: int) -> int:
+            assert told
+            return super().ask(item)
+
+    done: list[Done[int, int]] = []
+    run(((number, number) for number in range(10)), [Looking(slots=3), Doubling("b")], done.append)
+    assert told == [[0, 1, 2, 3, 4]]
+    assert results(done) == {number: 2 * number for number in range(10)}
 
 
 def test_no_more_items_are_taken_than_workers_are_free() -> None:

@@ -21,6 +21,7 @@ from phicli.server.loading import Loaded
 from phicli.server.making import answering
 from phicli.server.openai.chat_request import read_chat_request
 from phicli.server.openai.completion_request import read_completion_request
+from phicli.server.types import NamedAdapter
 
 
 class RecordingEngine(LlamaServerEngine):
@@ -46,6 +47,7 @@ class TinyPhi:
     """Has what :func:`phicli.server.making.answering` needs; ``prompts`` are those that the engine got, as ids."""
 
     slots: int = 2
+    adapters: tuple[NamedAdapter, ...] = ()
     prompts: list[tuple[int, ...]] = field(default_factory=list)
     plan: LoadPlan = field(init=False)
     model: Pool = field(init=False)

@@ -55,6 +55,7 @@ def config(options: dict[str, str], adapters: Sequence[str] = ()) -> dict[str, A
         slots=slots,
         own_template="LLAMA_ARG_CHAT_TEMPLATE" not in os.environ,
         model_name=name or None,
+        slot_folder=Path(options["--slot-save-path"]) if "--slot-save-path" in options else None,
         adapters=tuple(Adapter(Path(path)) for value in adapters for path in next(csv.reader([value]))),
     )
     return settings.to_data() | {"api_key": os.environ["LLAMA_API_KEY"]}
@@ -81,6 +82,7 @@ def main() -> None:
     lora = [words[place + 1] for place, word in enumerate(words) if word == "--lora"]
     settings = parameters(config(options, lora))
     settings.port = int(options["--port"])
+    settings.endpoint_metrics = True
     try:
         server = xllamacpp.Server(settings)
     except RuntimeError:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from phicli.answering.adapter_mark import AdapterMark
 from phicli.answering.asking import Asking
 from phicli.bench.evaluation.types import Item
 from phicli.bench.launch import check_build
@@ -17,7 +18,7 @@ from phicli.catalog.load import catalog
 from phicli.catalog.resolve import known_by_name
 from phicli.engine.settings import EngineSettings
 from phicli.engine.starting import DEFAULT_ENGINE, EngineChoice, OnTick, StartEngine, start_engine
-from phicli.engine.types import LocalEngine, Sampling
+from phicli.engine.types import Adapter, LocalEngine, Sampling
 from phicli.fit.loading import Room
 from phicli.fit.too_large import OnTooLarge, refuse
 from phicli.gguf_file.header import read_header
@@ -25,6 +26,7 @@ from phicli.jobs.notices import Notices
 from phicli.jobs.opening import open_pool
 from phicli.jobs.planning import JobPlan, Needs, Place, plan_job
 from phicli.jobs.workers import PoolWorker
+from phicli.plan.adapters import adapters_data
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.identify import PLAIN, TEMPLATE, choose_format
 from phicli.plan.locate import LocatedModel
@@ -54,6 +56,7 @@ class EvalOptions:
     restart: bool = False
     seed: int = 1
     memory_check: bool = True
+    adapters: tuple[Adapter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +86,11 @@ class EvaluationPlan:
     def key_data(self) -> dict[str, Any]:
         """Which model it is, whatever it is called."""
         subject, options = self.subject, self.options
+        adapters = AdapterMark(options.adapters).text()
         return {
             "model": subject.sha256, "size": subject.size_bytes, "engine": subject.engine, "build": subject.build,
             "asked": {"context": options.context_tokens, "settings": dict(options.settings)},
+            **({"adapters": adapters} if adapters else {}),
         }  # fmt: skip
 
     def asking_data(self) -> dict[str, Any]:
@@ -103,7 +108,7 @@ class EvaluationPlan:
     def settings_data(self) -> dict[str, Any]:
         """All settings, as ``--json`` shows them."""
         where = {"context_tokens": self.job.load.context.first_tokens, "slots": self.slots}
-        return {**self.asking_data(), **self.settings.to_data(), **where}
+        return {**self.asking_data(), **self.settings.to_data(), **where, **adapters_data(self.options.adapters)}
 
     @contextlib.contextmanager
     def opened(
@@ -146,8 +151,9 @@ def prepare(
         EngineChoice(subject.engine, options.llama_server), Room(around.memory, around.gpus), around.cpu.physical_cores
     )
     chat = ChatOptions(
-        temperature=0.0, seed=options.seed, context_tokens=options.context_tokens, engine=options.settings
-    )
+        temperature=0.0, seed=options.seed, context_tokens=options.context_tokens, engine=options.settings,
+        adapters=options.adapters,
+    )  # fmt: skip
     most = options.max_tokens or (REASONING_MAX_TOKENS if _reasons(subject) else MAX_TOKENS)
     longest_bytes = max(len(item.prompt.encode()) + len((item.system or "").encode()) for item in items)
     longest_tokens = max(most, *(item.max_tokens or 0 for item in items))

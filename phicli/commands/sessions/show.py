@@ -36,7 +36,10 @@ def show(
     saved = open_sessions(terminal).get(name)
     info, dialogue = saved.info, saved.dialogue
     if reproduce is not None:
-        print_reproduction(terminal, reproduction(info.name, info.model, dialogue, reproduce), as_json=as_json)
+        from phicli.adapters.registry import name_of
+
+        command = reproduction(info.name, info.model, dialogue, reproduce, adapter_name=name_of)
+        print_reproduction(terminal, command, as_json=as_json)
     elif prompt is not None:
         print_prompt(terminal, prompt, numbered_turn(info.name, dialogue, prompt).text, as_json=as_json)
     else:

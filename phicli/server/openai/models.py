@@ -14,6 +14,10 @@ def models_body(names: Iterable[ServedName]) -> dict[str, Any]:
 
 
 def model_body(name: ServedName) -> dict[str, Any]:
-    """One model; beside OpenAI's fields, the most tokens of a conversation where the catalog knows them."""
+    """One model; beside OpenAI's fields, the most tokens of a conversation where the catalog knows them.
+
+    A model with an adapter has the name of the model alone as ``parent``.
+    """
     context = {} if name.context_tokens is None else {"context_length": name.context_tokens}
-    return {"id": name.id, "object": "model", "created": name.created, "owned_by": name.owned_by, **context}
+    parent = {} if name.parent is None else {"parent": name.parent}
+    return {"id": name.id, "object": "model", "created": name.created, "owned_by": name.owned_by, **parent, **context}

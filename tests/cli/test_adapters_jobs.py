@@ -1,0 +1,64 @@
+"""Adapters in batches and evaluations: their answers, and what is continued afterwards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.lora import tensors, write_gguf
+from tests.support.running import Phi
+
+PARIS = "The capital of France is Paris."
+LOUD = tensors(seed=3, size=1.0)
+
+
+@pytest.fixture
+def loud(tmp_path: Path) -> str:
+    return str(write_gguf(tmp_path / "loud.gguf", LOUD))
+
+
+def test_a_batch(phi: Phi, tmp_path: Path, loud: str) -> None:
+    source, out = tmp_path / "in.txt", tmp_path / "out.jsonl"
+    source.write_text("What is the capital of France?\n")
+    command = ("batch", str(source), "tiny-phi", "--out", str(out), "--max-tokens", "12", "--temperature", "0")
+
+    def answer(*words: str) -> str:
+        run = phi(*command, *words)
+        assert run.code == 0, run.err
+        return str(json.loads(out.read_text())["text"])
+
+    with_it = answer("--adapter", loud)
+    assert with_it != PARIS
+    other = phi(*command)
+    assert (other.code, "model" in other.err) == (2, True), "another adapter is another batch"
+    assert answer("--adapter", loud) == with_it
+    assert answer("--restart", "--adapter", f"{loud}:0") == PARIS
+
+
+def test_an_evaluation(phi: Phi, tmp_path: Path, loud: str) -> None:
+    questions = tmp_path / "set.jsonl"
+    one = {"id": "f", "question": "What is the capital of France?", "answer": PARIS, "compare": "exact"}
+    questions.write_text(json.dumps(one) + "\n")
+    command = ("eval", "tiny-phi", "--set", str(questions), "--max-tokens", "12", "--json")
+
+    def right(*words: str) -> int:
+        run = phi(*command, *words)
+        assert run.code == 0, run.err
+        (found,) = run.json["data"]["evaluations"]
+        assert [row["path"] for row in found["settings"].get("adapters", [])] == ([loud] if words else [])
+        return int(found["right"])
+
+    assert (right(), right("--adapter", loud), right("--adapter", f"{loud}:0"), right()) == (1, 0, 1, 1)
+    Path(loud).write_bytes(write_gguf(tmp_path / "quiet.gguf", tensors(size=1e-6)).read_bytes())
+    assert right("--adapter", loud) == 1, "another file under the same name is asked again"
+
+
+def test_an_adapter_of_another_model(phi: Phi, tmp_path: Path) -> None:
+    wide = str(write_gguf(tmp_path / "wide.gguf", tensors(modules={"mlp.down_proj": ("ffn_down", 8192, 3072)})))
+    (tmp_path / "in.txt").write_text("hi\n")
+    for words in (("batch", str(tmp_path / "in.txt"), "tiny-phi", "--out", str(tmp_path / "o.jsonl")),
+                  ("eval", "tiny-phi", "--set", "arithmetic")):  # fmt: skip
+        run = phi(*words, "--adapter", wide)
+        assert (run.code, "8192 x 3072 in the adapter" in run.err) == (2, True), run.err
