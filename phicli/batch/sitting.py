@@ -122,11 +122,6 @@ class Sitting:
             tuple(self._failures()),
         )  # fmt: skip
 
-    def draining(self, under_way: int) -> None:
-        """The first Ctrl-C came."""
-        lines = "1 line is" if under_way == 1 else f"{under_way} lines are"
-        self._watch.warn(f"interrupted: {lines} still being answered; press Ctrl-C again to stop at once")
-
     def _ask(self, askable: int) -> None:
         needs = Needs(
             longest_bytes=self._reading.seen.most_bytes + len(declared_for("", self._wanted.answers.tools)),
@@ -140,7 +135,9 @@ class Sitting:
             self._began = time.monotonic()
             self._alone = len(workers) == 1
             self._show()
-            run(self._items(), [*map(RowWorker, workers)], self._done, on_gone=self._gone, interrupts=self)
+            run(
+                self._items(), [*map(RowWorker, workers)], self._done, on_gone=self._gone, on_draining=self._draining,
+            )  # fmt: skip
 
     def _begin(self) -> None:
         """Save the limits that do not make another job of it, and say where earlier answers had others."""
@@ -232,6 +229,11 @@ class Sitting:
             words += [f"{rate:.2g} lines/s" if rate < 10 else f"{rate:.0f} lines/s"]
             words += [f"{self._tokens['completion'] / elapsed_s:.0f} tokens/s"]
         self._watch.show(" · ".join(words), (rows - done) / rate if rate else None)
+
+    def _draining(self, under_way: int) -> None:
+        """The first Ctrl-C came."""
+        lines = counted(under_way, "line")
+        self._watch.warn(f"interrupted: waiting for {lines} under way; press Ctrl-C again to stop at once")
 
     def _gone(self, name: str, error: PhiError) -> None:
         if self._alone:  # this is the error that ends the command

@@ -83,27 +83,13 @@ class Done(Generic[Item, Result]):
     worker: str
 
 
-class Interrupts(Protocol):
-    """Says how a person interrupts a job."""
-
-    def draining(self, under_way: int) -> None:
-        """The first Ctrl-C came: nothing new is asked, and the items ``under_way`` are awaited."""
-
-
-class NoInterrupts:
-    """The first Ctrl-C is not announced."""
-
-    def draining(self, under_way: int) -> None:
-        """See :class:`Interrupts`."""
-
-
 def run(
     items: Iterable[tuple[int, Item]],
     workers: Sequence[Worker[Item, Result]],
     on_done: Callable[[Done[Item, Result]], None],
     *,
     on_gone: Callable[[str, PhiError], None] = lambda _name, _error: None,
-    interrupts: Interrupts | None = None,
+    on_draining: Callable[[int], None] = lambda _under_way: None,
     patience_s: float = PATIENCE_S,
 ) -> None:
     """Ask every item once, and hand over each result as it comes, in this thread.
@@ -118,14 +104,14 @@ def run(
         workers: who answers.
         on_done: gets every result; an exception that it raises ends the job.
         on_gone: called with the name of a worker that is left out, and why.
-        interrupts: called after the first Ctrl-C.
+        on_draining: called after the first Ctrl-C with how many items are awaited, if there are any.
         patience_s: how long the end waits for workers that were stopped.
 
     Raises:
         PhiError: what a worker raised; or why the last worker is gone.
         KeyboardInterrupt: as above.
     """
-    _Run(iter(items), workers, on_done, on_gone, interrupts or NoInterrupts(), patience_s).run()
+    _Run(iter(items), workers, on_done, on_gone, on_draining, patience_s).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +131,10 @@ class _Run(Generic[Item, Result]):
     def __init__(
         self, items: Iterator[tuple[int, Item]], workers: Sequence[Worker[Item, Result]],
         on_done: Callable[[Done[Item, Result]], None], on_gone: Callable[[str, PhiError], None],
-        interrupts: Interrupts, patience_s: float,
+        on_draining: Callable[[int], None], patience_s: float,
     ) -> None:  # fmt: skip
         self._items, self._workers, self._patience_s = items, workers, patience_s
-        self._on_done, self._on_gone, self._interrupts = on_done, on_gone, interrupts
+        self._on_done, self._on_gone, self._on_draining = on_done, on_gone, on_draining
         self._asked: list[queue.SimpleQueue[tuple[int, Item] | None]] = [queue.SimpleQueue() for _ in workers]
         self._outcomes: queue.SimpleQueue[_Outcome[Item, Result] | None] = queue.SimpleQueue()
         self._again: deque[tuple[int, Item]] = deque()
@@ -204,7 +190,7 @@ class _Run(Generic[Item, Result]):
     def _drain(self) -> None:
         """Wait for what is being answered; returns early after the second Ctrl-C."""
         if self._under_way:
-            self._interrupts.draining(self._under_way)
+            self._on_draining(self._under_way)
         for worker in self._workers:
             worker.drain()
         while self._under_way and self._pressed.count < 2:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,15 @@ from phicli.answering.formed import FormError
 from phicli.batch.job import run_batch
 from phicli.batch.options import Answers, Words
 from phicli.batch.out_file import OutChangedError
-from phicli.errors import CheckFailedError, EngineError, NetworkError, UsageError, UserInterruptError
+from phicli.errors import (
+    CheckFailedError,
+    DoesNotFitError,
+    EngineError,
+    NetworkError,
+    PhiError,
+    UsageError,
+    UserInterruptError,
+)
 from phicli.jobs.journal import OtherJobError
 from phicli.jobs.running import WorkerGoneError
 from phicli.jobs.workers import Outcome
@@ -465,6 +475,23 @@ def test_other_limits_than_before_are_noted(
     run_batch(batch_of(source, out, options=ChatOptions(**now)), ScriptedTarget, told)  # type: ignore[arg-type]
     assert [text for text in told.said if "--" in text] == notes
     assert len(lines(out)) == 20
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(errno.ENOSPC, DoesNotFitError), (errno.EDQUOT, DoesNotFitError), (errno.EROFS, UsageError)]
+)
+def test_a_journal_that_cannot_be_written_ends_the_batch(
+    source: Path, out: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[PhiError]
+) -> None:
+    """By the number of the error, in whatever language the system words it."""
+
+    def refuse(_: int) -> None:
+        raise OSError(number, "la mémoire est pleine")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(PhiError, match="the journal cannot be written") as caught:
+        run_batch(batch_of(source, out), lambda: ScriptedTarget(never), Told())
+    assert type(caught.value) is kind
 
 
 def test_a_finished_batch_leaves_the_output_and_its_journal(source: Path, out: Path) -> None:

@@ -98,7 +98,7 @@ def test_ctrl_c_finishes_what_is_under_way_and_says_how_it_goes_on(
         stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     done = saved(out)
-    assert "still being answered; press Ctrl-C again to stop at once" in stderr.decode() or done == LINES
+    assert "under way; press Ctrl-C again to stop at once" in stderr.decode() or done == LINES
     said = json.loads(stdout)["error"] if as_json else {"message": stderr.decode(), "hint": stderr.decode()}
     assert f"interrupted; {done} of {LINES} lines are done" in said["message"]
     assert "run the same command again" in said["hint"]
@@ -124,7 +124,7 @@ def test_a_second_ctrl_c_stops_an_answer_without_an_end(
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
-        assert b"still being answered" in process.stderr.readline()
+        assert b"under way; press Ctrl-C again" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr

@@ -78,7 +78,7 @@ class Announced:
         self.under_way: list[int] = []
         self._then = then
 
-    def draining(self, under_way: int) -> None:
+    def __call__(self, under_way: int) -> None:
         self.under_way.append(under_way)
         self._then()
 
@@ -98,7 +98,7 @@ def test_the_first_press_awaits_what_is_under_way_and_asks_nothing_new(at: int) 
 
     worker, done, announced = Scripted(script), list[Done[int, int]](), Announced()
     with pytest.raises(KeyboardInterrupt):
-        run(numbered(100), [worker], done.append, interrupts=announced)
+        run(numbered(100), [worker], done.append, on_draining=announced)
     assert sorted(one.number for one in done) == sorted(worker.asked)
     assert at <= len(done) <= at + 2 * worker.slots
     assert len(announced.under_way) <= 1
@@ -125,7 +125,7 @@ def test_the_first_press_ends_waits_for_another_attempt_and_what_waited_stays_op
         with pytest.raises(KeyboardInterrupt):
             run(
                 items, [worker], done.append, on_gone=lambda name, _: gone.append(name),
-                interrupts=Announced(then=drained.set),
+                on_draining=Announced(then=drained.set),
             )  # fmt: skip
         assert sorted(chat.body["messages"][-1]["content"] for chat in endpoint.chats) == ["0", "1"]
     assert [one.result.answer and one.result.answer.text for one in done] == ["It is."]
@@ -171,7 +171,7 @@ def test_the_second_press_stops_what_is_under_way_and_keeps_what_was_answered() 
     worker, done = Scripted(script), list[Done[int, int]]()
     announced = Announced(then=press)
     with pytest.raises(KeyboardInterrupt):
-        run(numbered(100), [worker], done.append, interrupts=announced)
+        run(numbered(100), [worker], done.append, on_draining=announced)
     assert {one.number for one in done} == {0, 1, 2}
     assert worker.stopped.is_set()
     assert announced.under_way
@@ -193,7 +193,7 @@ def test_what_is_answered_just_when_the_second_press_comes_is_handed_over() -> N
 
     done: list[Done[int, int]] = []
     with pytest.raises(KeyboardInterrupt):
-        run(numbered(2), [Scripted(script, slots=2)], done.append, interrupts=Announced(then=later))
+        run(numbered(2), [Scripted(script, slots=2)], done.append, on_draining=Announced(then=later))
     assert {one.number for one in done} == {0, 1}
 
 
@@ -209,7 +209,7 @@ def test_a_worker_that_hangs_does_not_block_the_end() -> None:
     done: list[Done[int, int]] = []
     try:
         with pytest.raises(KeyboardInterrupt):
-            run(numbered(9), [Scripted(script)], done.append, interrupts=Announced(then=press), patience_s=0.05)
+            run(numbered(9), [Scripted(script)], done.append, on_draining=Announced(then=press), patience_s=0.05)
         assert [one.number for one in done] == [0]
         assert job_threads(), "they still hang: nobody waited for them"
     finally:
@@ -232,7 +232,7 @@ def test_a_stop_that_hangs_does_not_block_the_other_workers() -> None:
     workers = [Hanging(lambda item, _: waits(item, forever)), Scripted(waits, name="b")]
     try:
         with pytest.raises(KeyboardInterrupt):
-            run(numbered(9), workers, lambda _: None, interrupts=Announced(then=press), patience_s=0.05)
+            run(numbered(9), workers, lambda _: None, on_draining=Announced(then=press), patience_s=0.05)
         assert workers[1].stopped.wait(30)
     finally:
         forever.set()

@@ -105,14 +105,9 @@ class Sitting:
             self.watch.show(watch_line, left_s)
 
         requests = ((number, asked_of(replies.items[number], name, sampling)) for number in waiting)
-        run(requests, [worker], take, interrupts=_Announcing(self.watch))
+        run(requests, [worker], take, on_draining=self._draining)
 
-
-@dataclass(frozen=True, slots=True)
-class _Announcing:
-    watch: Watch
-
-    def draining(self, under_way: int) -> None:
-        """Say what is awaited."""
+    def _draining(self, under_way: int) -> None:
+        """The first Ctrl-C came."""
         answers = counted(under_way, "answer")
         self.watch.say(f"interrupted: waiting for {answers} under way; press Ctrl-C again to stop at once")
