@@ -162,7 +162,7 @@ def output_target(path: Path) -> Path:
 
     target = Path(os.path.realpath(path))
     with contextlib.suppress(FileNotFoundError):
-        mode = target.stat().st_mode
+        mode = path.stat().st_mode  # not of the target: that of /dev/stdout may have no path
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not stat.S_ISREG(mode):

@@ -24,7 +24,7 @@ def lines_of(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
         if number == 1:
             line = line.removeprefix(BOM)
         if len(line) > MOST_LINE_BYTES and not line.endswith(b"\n"):
-            _skip(file)
+            skip(file)
             yield number, None
         else:
             yield number, line.rstrip(b"\r\n")
@@ -62,7 +62,8 @@ def too_long() -> str:
     return f"it has more than {MOST_LINE_BYTES >> 20} MiB"
 
 
-def _skip(file: BinaryIO) -> None:
+def skip(file: BinaryIO) -> None:
+    """Read on to the end of a line."""
     while (piece := file.readline(MOST_LINE_BYTES)) and not piece.endswith(b"\n"):
         pass
 
@@ -90,7 +91,9 @@ def _object(data: bytes) -> dict[str, Any]:
         ValueError: there is none; says why.
     """
     text = data.decode()
-    value = json.loads(text, object_pairs_hook=without_doubles, parse_constant=_refuse, parse_float=_real)
+    value = json.loads(
+        text, object_pairs_hook=without_doubles, parse_constant=_refuse, parse_float=_real, parse_int=_whole
+    )
     if not isinstance(value, dict):
         raise ValueError("it is not a JSON object")
     if _HALF in text.lower() and _has_half(value):
@@ -100,6 +103,13 @@ def _object(data: bytes) -> dict[str, Any]:
 
 def _refuse(word: str) -> Any:
     raise ValueError(f"{word} is not a JSON value")
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"a number has {len(text):,} digits") from None
 
 
 def _real(text: str) -> float:

@@ -15,6 +15,7 @@ from phicli.batch.output import Output
 from phicli.batch.types import Row
 from phicli.errors import UsageError
 from phicli.jobs.journal import Journal
+from phicli.paths import output_target
 
 
 class OutChangedError(UsageError):
@@ -78,7 +79,8 @@ class OutFile:
         Raises:
             OSError: it cannot be written.
         """
-        self._file = self._path.open("r+b" if self._path.exists() else "xb")
+        target = output_target(self._path)  # a link may lead to a file that does not exist yet
+        self._file = target.open("r+b" if target.exists() else "xb")
         self._file.truncate(self._end)
         self._file.seek(self._end)
         if not self._end:

@@ -56,7 +56,7 @@ class RequestWords:
 
     def failed(self, row: Row, error: PhiError) -> dict[str, Any]:
         """The line for a request that was not answered."""
-        return _line(row, status_of(error), error_body(error))
+        return _line(row, status_of(error), error_body(error, hides_paths=False))
 
     def _request(self, row: Row) -> ChatRequest | CompletionRequest:
         body, url = row.fields.get("body"), row.fields.get("url")

@@ -93,7 +93,7 @@ def _mark(name: Any) -> int:
 
 
 def _require_different(source: Source, layout: Layout, marks: array[int]) -> None:
-    """Return if all ids are different.
+    """Return if all ids are different; lines that cannot be read have none.
 
     Raises:
         UsageError: two are the same.
@@ -104,7 +104,7 @@ def _require_different(source: Source, layout: Layout, marks: array[int]) -> Non
     lines: dict[str, int] = {}
     with source.reader() as file:
         for row in layout.rows(file):
-            if marks[row.number] not in twice:
+            if row.problem or marks[row.number] not in twice:  # without an id it can be another line's
                 continue
             name = str(row.name(layout.id_key))
             if name in lines:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Final, Protocol
 
-from phicli.batch.lines import BOM
+from phicli.batch.lines import BOM, MOST_LINE_BYTES, skip
 from phicli.batch.types import Row
 from phicli.errors import UsageError
 from phicli.units import counted
 
 _MOST_FIELD: Final = 16 << 20
 _OTHERS: Final = (";", "\t")
+_WORDS: Final = {
+    "new-line character": "it has a carriage return (CR) without a line feed (LF)",
+    "field larger": f"a column has more than {_MOST_FIELD >> 20} million characters, or the line is too long",
+}
+"""For what the module csv says."""
 
 
 def delimiter_of(file: BinaryIO, *, tabs: bool) -> str:
@@ -20,8 +26,17 @@ def delimiter_of(file: BinaryIO, *, tabs: bool) -> str:
     if tabs:
         return "\t"
     head = next((text for text in _text(file) if text.strip()), "")
-    counts = {mark: len(next(csv.reader([head], delimiter=mark), [])) for mark in (",", *_OTHERS)}
+    counts = {mark: _width(head, mark) for mark in (",", *_OTHERS)}
     return "," if counts[","] > 1 else max(counts, key=lambda mark: counts[mark])
+
+
+def _width(head: str, mark: str) -> int:
+    """How many columns a line has with this mark between; 0 where it cannot be read so."""
+    csv.field_size_limit(_MOST_FIELD)
+    try:
+        return len(next(csv.reader([head], delimiter=mark), []))
+    except csv.Error:
+        return 0
 
 
 def columns_of(file: BinaryIO, delimiter: str, name: str) -> tuple[str, ...]:
@@ -34,10 +49,13 @@ def columns_of(file: BinaryIO, delimiter: str, name: str) -> tuple[str, ...]:
     try:
         columns = next((tuple(cell.strip() for cell in cells) for cells in reader if any(cells)), ())
     except csv.Error as error:
-        raise UsageError(f"{name}: the line of the columns cannot be read: {error}", "correct the file") from None
+        hint = f"convert its line ends, e.g. tr '\\r' '\\n' < {name} > lines.csv" if "new-line" in str(error) else ""
+        problem = f"{name}: the line of the columns cannot be read: {_problem(error)}"
+        raise UsageError(problem, hint or "correct the file") from None
     if not columns:
         raise UsageError(f"{name} has no line with the names of the columns", "add one, e.g. id,prompt")
-    if double := next((column for place, column in enumerate(columns) if column in columns[:place]), None):
+    if len({*columns}) < len(columns):
+        double = next(column for column, count in Counter(columns).items() if count > 1)
         raise UsageError(f"{name} has two columns with the name {double!r}", "rename one of them")
     if not _is_text(columns):
         raise UsageError(
@@ -57,7 +75,7 @@ def table_rows(file: BinaryIO, delimiter: str, columns: tuple[str, ...]) -> Iter
         except StopIteration:
             return
         except csv.Error as error:
-            problem = f"it is not CSV: {error}"
+            problem = f"it is not CSV: {_problem(error)}"
         begins, line = line, reader.line_num + 1
         if not problem and not any(cells):
             continue
@@ -66,6 +84,11 @@ def table_rows(file: BinaryIO, delimiter: str, columns: tuple[str, ...]) -> Iter
             continue
         yield _row(number, begins, columns, cells, problem)
         number += 1
+
+
+def _problem(error: csv.Error) -> str:
+    """What is wrong, for people."""
+    return next((words for begin, words in _WORDS.items() if str(error).startswith(begin)), str(error))
 
 
 class _Reader(Protocol):
@@ -86,12 +109,15 @@ def _reader(file: BinaryIO, delimiter: str) -> _Reader:
 
 
 def _text(file: BinaryIO) -> Iterator[str]:
-    """The lines with their ends; bytes that are not UTF-8 become halves of characters."""
+    """The lines with their ends; bytes that are not UTF-8 become halves of characters.
+
+    In place of a line that is too long there is one that the module csv refuses, wherever it comes.
+    """
     first = True
-    while True:
-        line = file.readline(_MOST_FIELD + 1)
-        if not line:
-            return
+    while line := file.readline(MOST_LINE_BYTES + 1):
+        if len(line) > MOST_LINE_BYTES and not line.endswith(b"\n"):
+            skip(file)
+            line = b"x" * (_MOST_FIELD + 1) + b"\n"
         if first:
             line, first = line.removeprefix(BOM), False
         yield line.decode(errors="surrogateescape")

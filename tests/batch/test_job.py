@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -555,3 +556,59 @@ def test_a_file_that_is_no_journal_is_not_replaced(source: Path, out: Path) -> N
     with pytest.raises(UsageError, match="does not have the results of a job"):
         run_batch(batch_of(source, out), lambda: ScriptedTarget(never), Told())
     assert journal.read_text(encoding="utf-8") == "dear diary"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("in.csv", "id,prompt\n1,q1\n2,a,b\n3,q3\n"),  # line 3 is broken, and 3 is an id
+        ("in.jsonl", '{"id": 0, "prompt": "q1"}\n{"id": 1, "prompt": \n{"id": 2, "prompt": "q3"}\n'),
+        ("in.txt", '{"id": 3, "prompt": "q1"}\n{"id": "1", "prompt": "q2"}\n[]\n'),
+    ],
+)
+def test_the_number_of_a_broken_line_may_be_the_id_of_another(
+    tmp_path: Path, out: Path, name: str, content: str
+) -> None:
+    source = tmp_path / name
+    source.write_text(content, encoding="utf-8")
+    report = run_batch(batch_of(source, out), ScriptedTarget, Told())
+    assert report.rows == len(lines(out)) == 3
+    assert report.failed == 3 - report.answered
+
+
+def test_a_request_that_failed_says_why_even_where_that_looks_like_a_path(tmp_path: Path, out: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    body = {"messages": [{"role": "user", "content": "q"}]}
+    asked = [{"custom_id": "a", "url": "/v1/embeddings", "body": body}, {"custom_id": "b", "body": body}]
+    source.write_text("".join(json.dumps(one) + "\n" for one in asked), encoding="utf-8")
+
+    def crash(_: Asked) -> Outcome:
+        return Outcome(None, EngineError("the library /usr/lib/x.so is missing"))
+
+    run_batch(batch_of(source, out), lambda: ScriptedTarget(crash), Told())
+    said = [line["response"]["body"]["error"]["message"] for line in lines(out)]
+    assert "/v1/embeddings" in said[0]
+    assert "/v1/chat/completions" in said[0]
+    assert "/usr/lib/x.so" in said[1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links and pipes of Unix")
+def test_an_output_behind_a_link_to_a_file_that_is_not_there_yet(source: Path, out: Path, tmp_path: Path) -> None:
+    out.symlink_to(tmp_path / "target.jsonl")
+    assert run_batch(batch_of(source, out), ScriptedTarget, Told()).answered == 20
+    assert out.is_symlink()
+    assert len(lines(tmp_path / "target.jsonl")) == 20
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links and pipes of Unix")
+def test_an_output_that_is_a_pipe_is_refused_by_every_name(source: Path, tmp_path: Path) -> None:
+    read_end, write_end = os.pipe()
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to(tmp_path / "fifo")
+    try:
+        for name in (f"/dev/fd/{write_end}", str(tmp_path / "fifo"), str(tmp_path / "link"), os.devnull):
+            with pytest.raises(UsageError, match="it is a device or a pipe"):
+                run_batch(batch_of(source, Path(name)), ScriptedTarget, Told())
+    finally:
+        os.close(read_end)
+        os.close(write_end)

@@ -40,6 +40,7 @@ def test_empty_lines_are_left_out_and_count() -> None:
         (b'{"a": 1e999}', "1e999 is too large"),
         (b'{"a": "\xff"}', "it is not UTF-8 text"),
         (b'{"a": "\\ud800"}', "it has half of a character"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "a number has 5,000 digits"),
         (b"[" * 100_000, "it is nested too deeply"),
     ],
 )
@@ -147,3 +148,40 @@ def test_a_file_that_grows_is_noticed(tmp_path: Path) -> None:
             file.write("two\n")
         with pytest.raises(UsageError, match="was changed while it was read"):
             source.require_same()
+
+
+@pytest.mark.parametrize("between", [",", ";"])
+def test_a_table_with_a_hundred_thousand_columns(tmp_path: Path, between: str) -> None:
+    table, columns = tmp_path / "table.csv", 100_000
+    heads = between.join(f"c{n}" for n in range(columns))
+    table.write_text(f"{heads}\n{between.join('x' * columns)}\n", encoding="utf-8")
+    (row,) = read(table)
+    assert (len(row.fields), row.fields["c99999"], row.problem) == (columns, "x", "")
+
+
+def test_line_ends_of_an_old_mac_are_named(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_bytes(b"id,prompt\r1,a\r")
+    with pytest.raises(UsageError, match="carriage return") as error:
+        read(table)
+    assert "tr '\\r' '\\n'" in error.value.hint
+    table.write_bytes(b"id,prompt\n1,a\r2,b\n3,c\n")
+    assert [(row.line, "carriage return" in row.problem) for row in read(table)] == [(2, True), (3, False)]
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_line_of_a_table_that_is_too_long_is_one_broken_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quote: str
+) -> None:
+    monkeypatch.setattr("phicli.batch.table.MOST_LINE_BYTES", 40)
+    table = tmp_path / "table.csv"
+    table.write_text(f"id,prompt\n1,a\n2,{quote}{'b' * 100}{quote}\n3,c\n", encoding="utf-8")
+    assert [(row.line, bool(row.problem)) for row in read(table)] == [(2, False), (3, True), (4, False)]
+
+
+def test_a_column_that_is_too_long_is_one_broken_record(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_bytes(b"id,prompt\n1,a\n2," + b"b" * ((16 << 20) + 1) + b"\n3,c\n")
+    rows = read(table)
+    assert [(row.line, bool(row.problem)) for row in rows] == [(2, False), (3, True), (4, False)]
+    assert "16 million characters" in rows[1].problem

@@ -44,15 +44,16 @@ def status_of(error: PhiError) -> int:
     return 503 if isinstance(error, _BUSY) else 500
 
 
-def error_body(error: PhiError) -> dict[str, Any]:
-    """The object that stands for ``error`` in a reply or in a stream; it has no path of the server.
+def error_body(error: PhiError, *, hides_paths: bool = True) -> dict[str, Any]:
+    """The object that stands for ``error`` in a reply or in a stream; ``hides_paths`` leaves out those of the server.
 
     A place in an answer that does not match its schema is not one, although it looks like one: ``/age``.
     """
     status = status_of(error)
     code = "context_length_exceeded" if isinstance(error, ContextExceededError) else _CODES.get(status, error.code)
     hint, told = _hint(error), error.message
-    if not isinstance(error, RequestError | UnknownNameError | FormError) and names_a_path(f"{told}\n{hint}"):
+    known = not hides_paths or isinstance(error, RequestError | UnknownNameError | FormError)
+    if not known and names_a_path(f"{told}\n{hint}"):
         told, hint = _UNTOLD, _SEE
     return error_object(told, hint, status=status, code=code, param=_param(error))
 
