@@ -37,6 +37,7 @@ class ScriptedLoaded:
         usual = plan_load(located, header, ChatOptions(), Use.CONVERSATION, memory=None, cores=1)
         self.plan = replace(usual, sampling=Sampling(seed=5), **plan)
         self.slots = slots
+        self.adapters = ()
         file = ModelFile("scripted", None, special_tokens(), None, lambda _: chosen)
         self.model = Pool(file, start, ContextPlan(tokens, tokens), slots=slots)
 
