@@ -1,4 +1,7 @@
-"""The beginning that many prompts have in common, such as a long system message: evaluated once for all slots."""
+"""The beginning that many prompts have in common, such as a long system message: evaluated once for all slots.
+
+A slot of llama-server knows only what it has evaluated itself: ``findings/slots_share_no_beginning.sh``.
+"""
 
 from __future__ import annotations
 
