@@ -48,6 +48,8 @@ def test_an_evaluation(phi: Phi, tmp_path: Path, loud: str) -> None:
         assert run.code == 0, run.err
         (found,) = run.json["data"]["evaluations"]
         assert [row["path"] for row in found["settings"].get("adapters", [])] == ([loud] if words else [])
+        shown = "".join(f"+loud{word.removeprefix(loud)}" for word in words[1:])
+        assert f"tiny-phi:f16{shown} " in phi(*command[:-1], *words).out
         return int(found["right"])
 
     assert (right(), right("--adapter", loud), right("--adapter", f"{loud}:0"), right()) == (1, 0, 1, 1)

@@ -15,6 +15,7 @@ from phicli.plan.chat_options import ChatOptions
 from phicli.plan.context import ContextPlan
 from phicli.plan.load import Use, plan_load
 from phicli.plan.locate import locate
+from phicli.server.types import NamedAdapter
 from tests.fakes.scripted_engine import Script, ScriptedEngine, special_tokens
 
 
@@ -27,6 +28,7 @@ class ScriptedLoaded:
     ) -> None:  # fmt: skip
         chosen = prompt_format or format_by_name("phi-4-mini")
         self.engines: list[ScriptedEngine] = []
+        self.adapters: tuple[NamedAdapter, ...] = ()
 
         def start(context_tokens: int, _: int) -> ScriptedEngine:
             self.engines.append(ScriptedEngine(script, context_tokens=context_tokens, template=template))

@@ -106,7 +106,6 @@ def test_phi_chat_is_not_lent_such_an_engine(served: Server, phi: Phi) -> None:
     [
         (("--adapter", "nothing"), 3, "adapter 'nothing' not found"),
         (("--adapter", str(TINY_PHI)), 8, "not an adapter"),
-        (("--adapter", "none"), 3, "adapter 'none' not found"),
     ],
 )
 def test_what_cannot_be_served(phi: Phi, words: tuple[str, ...], code: int, says: str) -> None:
