@@ -56,7 +56,8 @@ class Turn:
             such a turn is saved and shown, but it is not sent to the model again.
         steps: what is sent behind the question: calls of tools and their results so far, or more messages of the user.
             They become replies with the answer.
-        facts: what made the answer, as :func:`phicli.chat.facts.facts_of` has it; empty for an imported answer.
+        facts: what made the answer, as :func:`phicli.chat.facts.facts_of` has it; empty for an imported answer. Of a
+            question without an answer, the remote that was asked.
     """
 
     question: str

@@ -10,6 +10,15 @@ from phicli.chat.opened import AnswerPlan
 from phicli.engine.types import Sampling
 
 
+def facts_of_question(plan: AnswerPlan) -> dict[str, Any] | None:
+    """What is saved with a question before its answer: the remote that is asked. None for a model of this machine.
+
+    Else the name of the model would mean a repository as soon as the remote is no longer configured.
+    """
+    remote = plan.settings_data().get("remote")
+    return None if remote is None else {"model": plan.model.reference, "settings": {"remote": remote}}
+
+
 def facts_of(
     answer: Answer, sampling: Sampling, plan: AnswerPlan, ending: Ending, *, engine: str, build: str
 ) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from phicli.answering.types import Answer, Ending
 from phicli.chat.dialogue import Dialogue
+from phicli.chat.facts import facts_of, facts_of_question
 from phicli.chat.opened import AnswerPlan, Named, Opened
 from phicli.chat.session import ChatSession
 from phicli.engine.types import Sampling
@@ -88,15 +89,13 @@ class OpenChat:
 
     def facts(self, answer: Answer, sampling: Sampling) -> dict[str, Any]:
         """What made ``answer``, to be saved with it."""
-        from phicli.chat.facts import facts_of
-
         ending, opened = self.session.ending, self.opened
         return facts_of(answer, sampling, self.plan, ending, engine=opened.engine, build=opened.build)
 
     def use_opened(self) -> None:
         """Let the model that is open now answer from now on."""
         self.session.use(self.opened.model, sampling=self.plan.sampling, ending=ending_of(self.plan))
-        self.session.counts_exactly = self.opened.counts_exactly
+        _follow(self.session, self.opened)
 
 
 def session_over(opened: Opened, dialogue: Dialogue | None = None) -> ChatSession:
@@ -104,8 +103,14 @@ def session_over(opened: Opened, dialogue: Dialogue | None = None) -> ChatSessio
     plan = opened.plan
     begun = Dialogue(plan.system) if dialogue is None else dialogue
     session = ChatSession(opened.model, sampling=plan.sampling, dialogue=begun, ending=ending_of(plan))
-    session.counts_exactly = opened.counts_exactly
+    _follow(session, opened)
     return session
+
+
+def _follow(session: ChatSession, opened: Opened) -> None:
+    """Let ``session`` know what there is to know of the model that is ``opened``."""
+    session.counts_exactly = opened.counts_exactly
+    session.unanswered = facts_of_question(opened.plan)
 
 
 def ending_of(plan: AnswerPlan) -> Ending:

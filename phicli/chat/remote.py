@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 REMOTE: Final = "remote"
 """What stands in the place of the engine's name."""
-_ALWAYS: Final = ("temperature", "seed", "max_tokens")
-_LOOK_S: Final = 10.0
 _NOT_THERE: Final = ("unreachable", "tls", "key")
 """Kinds of failures with which no answer will come either; an endpoint without a list of models may answer."""
 
@@ -57,7 +55,7 @@ class NamedRemote:
 
 @dataclass(frozen=True, slots=True)
 class RemotePlan:
-    """How a model of a remote answers (:class:`~phicli.chat.opened.AnswerPlan`); ``usual`` is sent only by its name."""
+    """How a model of a remote answers (:class:`~phicli.chat.opened.AnswerPlan`); ``usual`` is that of the model."""
 
     model: NamedRemote
     sampling: Sampling
@@ -67,12 +65,17 @@ class RemotePlan:
     system: str | None = None
 
     def settings_data(self) -> Mapping[str, Any]:
-        """What is sent: of the sampling that is the temperature, the seed, the limit, and what is not usual."""
-        mine, usual, remote = self.sampling.to_data(), self.usual.to_data(), self.model.named.remote
+        """What is sent; of the sampling that may be more than the product takes."""
+        from phicli.remotes.body import sampling_beside
+
+        sampling, remote = self.sampling, self.model.named.remote
         return {
             "remote": {"name": remote.name, "url": remote.url, "kind": remote.kind},
             "system": self.system,
-            **{name: value for name, value in mine.items() if name in _ALWAYS or value != usual[name]},
+            "temperature": sampling.temperature,
+            "seed": sampling.seed,
+            "max_tokens": sampling.max_tokens,
+            **sampling_beside(sampling, self.usual),
             "stop": list(self.stop_texts),
             "think_budget": self.think_budget,
         }
@@ -135,10 +138,20 @@ class OpenRemote:
         from phicli.engine.endpoint.failures import EndpointError
 
         try:
-            self.model.client.listed(silence_s=_LOOK_S)
+            self.model.look()
         except EndpointError as error:
             if error.kind in _NOT_THERE:
                 raise
+
+    @property
+    def unlisted_note(self) -> str:
+        """That the remote does not list this model, which may answer anyway; empty where that is not known."""
+        from phicli.remotes.listing import close_name, is_listed
+
+        named, listed = self.model.named, self.model.listed
+        if not listed or is_listed(named.model, listed):
+            return ""
+        return f"{named.remote.name} does not list the model {named.model}; {close_name(named, listed)}"
 
     def require(self, ability: Ability) -> None:
         """Return unless the remote cannot report what was asked for; the form of an answer is checked here anyway.

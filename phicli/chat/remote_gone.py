@@ -9,7 +9,7 @@ from phicli.errors import NotFoundError
 
 
 def require_remote(dialogue: Dialogue, model: str) -> None:
-    """Return unless the last answer of ``dialogue`` was made by ``model`` of a remote.
+    """Return unless the last answer of ``dialogue``, or a question after it, was for ``model`` of a remote.
 
     For a name that means no remote that is configured: else it would be taken for the name of a repository.
 

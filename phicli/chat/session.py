@@ -14,7 +14,7 @@ from phicli.chat.settings import Chosen
 from phicli.chat_format.types import Message
 from phicli.engine.closable import Closable, Closing
 from phicli.engine.types import Sampling
-from phicli.errors import UsageError
+from phicli.errors import NetworkError, UsageError
 from phicli.plan.prompt_size import estimate_tokens
 from phicli.units import counted
 
@@ -59,6 +59,7 @@ class ChatSession:
     ``wording`` makes of the next question what is asked, and is used once; None for a question that stays as it is.
     ``formed`` makes of the model one whose answers have a form; summaries of the conversation have none.
     ``counts_exactly``: the model counts tokens; otherwise it estimates them.
+    ``unanswered``: what is saved as the facts of a question that has no answer yet; None for nothing.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class ChatSession:
         check: Callable[[Answer], str | None] = lambda _: None,
     ) -> None:
         self.model, self.counts_exactly = model, True
+        self.unanswered: Mapping[str, Any] | None = None
         self.chosen = Chosen()
         self._usual_sampling, self._usual_ending = sampling, ending
         self.fitting = fitting
@@ -162,9 +164,9 @@ class ChatSession:
     def ask(self, question: str, attachments: Sequence[Attachment] = (), steps: Sequence[Message] = ()) -> Answering:
         """Send a question and stream what comes back; the last event is the ``Answer``.
 
-        Closing what is returned, or an interruption inside it, keeps what was generated as the answer. After an error
-        the question is the last turn, without an answer. What is raised is what :class:`Answering` says. ``steps`` are
-        calls of tools and their results that came behind the question already.
+        Closing what is returned, an interruption inside it, or a connection that breaks keeps what was generated as the
+        answer. After another error the question is the last turn, without an answer. What is raised is what
+        :class:`Answering` says. ``steps`` are calls of tools and their results that came behind the question already.
         """
         turn, wording, self.wording = Turn(question, tuple(attachments), steps=tuple(steps)), self.wording, None
         return _Asking(self, self._dialogue, turn if wording is None else wording(turn), self._sampled(self.sampling))
@@ -238,6 +240,9 @@ class _Asking(Closable[Event]):
     def __init__(
         self, session: ChatSession, before: Dialogue, turn: Turn, sampling: Sampling, notice: str | None = None
     ) -> None:
+        if not turn.replies:
+            turn = replace(turn, facts=session.unanswered)
+
         def events(closing: Closing) -> Generator[Event, None, None]:
             session.become(before.with_turn(turn))
             yield from session.sizes(turn, closing)
@@ -273,8 +278,10 @@ class _Asking(Closable[Event]):
                 for event in answering:
                     if not isinstance(event, Answer):
                         yield event
-        except (KeyboardInterrupt, GeneratorExit):
+        except (KeyboardInterrupt, GeneratorExit, NetworkError) as end:
             answering.close()
-            session.remember(sent, asked, answering.so_far(), sampling)
+            answer = answering.so_far()
+            if answer.text or not isinstance(end, NetworkError):
+                session.remember(sent, asked, answer, sampling)
             raise
         return answering.so_far()

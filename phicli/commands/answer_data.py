@@ -5,13 +5,13 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from phicli.errors import UserInterruptError
+from phicli.errors import NetworkError, UserInterruptError
 from phicli.ui.answer import answer_data, chat_data
 from phicli.ui.envelope import SCHEMA, print_result
 from phicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from phicli.answering.types import Answer, Notice
     from phicli.chat.dialogue import Turn
@@ -19,24 +19,28 @@ if TYPE_CHECKING:
     from phicli.commands.conversation_options import Conversation
     from phicli.commands.recording import Recording
     from phicli.commands.request import Request
+    from phicli.ui.status import StatusLine
 
 
 def answer_as_json(
-    chat: OpenChat, terminal: Terminal, wanted: Conversation, asked: Turn, recording: Recording | None, request: Request
-) -> Answer:
+    chat: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, asked: Turn,
+    recording: Recording | None, request: Request,
+) -> Answer:  # fmt: skip
     """Print the answer as one object.
 
     Raises:
         UserInterruptError: Ctrl-C; has what there is of the answer.
+        NetworkError: the answer did not come, or broke off; has what there is of it.
         CheckFailedError: the calls of tools are not as they were asked for.
     """
-    from phicli.answering.pool import whole
-
     try:
-        asking = chat.session.ask(asked.question, asked.attachments, asked.steps)
-        answer = whole(asking, on_notice=notices_of(chat, terminal, wanted))
+        answer = whole_answer(chat, terminal, status, wanted, asked)
     except KeyboardInterrupt:
         raise UserInterruptError("interrupted", data=chat_data(chat)) from None
+    except NetworkError as error:
+        if chat.session.last is not None:
+            error.data = chat_data(chat)
+        raise
     request.check(chat)
     print_result(terminal, "chat", all_data(chat, wanted, recording, request))
     return answer
@@ -68,11 +72,25 @@ def answer_as_events(
     return answer
 
 
-def notices_of(chat: OpenChat, terminal: Terminal, wanted: Conversation) -> Callable[[Notice], None] | None:
-    """What prints the notices that come with an answer as data: what a remote ignores is said. None for nothing."""
-    if wanted.quiet or chat.opened.counts_exactly:
-        return None
-    return lambda notice: terminal.say(f"note: {notice.text}")
+def whole_answer(chat: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, asked: Turn) -> Answer:
+    """The answer to ``asked``. A remote that is waited for is named in the status line, and its notices are printed.
+
+    It raises what the answer raises.
+    """
+    from phicli.answering.pool import whole
+
+    def say(notice: Notice) -> None:
+        if chat.waiting and not wanted.quiet:
+            status.clear()
+            terminal.say(f"note: {notice.text}")
+            status.update(chat.waiting)
+
+    if chat.waiting:
+        status.update(chat.waiting)
+    try:
+        return whole(chat.session.ask(asked.question, asked.attachments, asked.steps), on_notice=say)
+    finally:
+        status.clear()
 
 
 def all_data(chat: OpenChat, wanted: Conversation, recording: Recording | None, request: Request) -> dict[str, Any]:

@@ -178,14 +178,17 @@ def _answer(
         from phicli.commands.samples import answer_samples
 
         answer_samples(
-            chat, terminal, wanted, asked, request, partial(_print_answer, chat, terminal, status, wanted), on_end
-        )
+            chat, terminal, status, wanted, asked, request,
+            partial(_print_answer, chat, terminal, status, wanted), on_end,
+        )  # fmt: skip
         return
     if wanted.as_json or wanted.events:
         from phicli.commands.answer_data import answer_as_events, answer_as_json
 
-        answer_in = answer_as_events if wanted.events else answer_as_json
-        answer = answer_in(chat, terminal, wanted, asked, recording, request)
+        if wanted.events:
+            answer = answer_as_events(chat, terminal, wanted, asked, recording, request)
+        else:
+            answer = answer_as_json(chat, terminal, status, wanted, asked, recording, request)
         if answer is not None:
             on_end(answer, wanted.stats)
         return

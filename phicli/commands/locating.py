@@ -46,11 +46,6 @@ def check_usable(name: str) -> None:
     check_default(name)
 
 
-def model_or_offer(name: str, terminal: Terminal, *, ask: bool, quiet: bool) -> LocatedModel | NamedRemote:
-    """The model of a remote that ``name`` means, else the file, as :func:`locate_or_offer` finds it."""
-    return remote_named(name) or locate_or_offer(name, terminal, ask=ask, quiet=quiet)
-
-
 def locate_or_offer(name: str, terminal: Terminal, *, ask: bool, quiet: bool) -> LocatedModel:
     """The file that ``name`` means, downloaded first if a person wants that.
 

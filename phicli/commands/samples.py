@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from phicli.chat.open import OpenChat
     from phicli.commands.conversation_options import Conversation
     from phicli.commands.request import Request
+    from phicli.ui.status import StatusLine
     from phicli.ui.terminal import Terminal
 
     OnEnd = Callable[[Answer, bool], None]
@@ -89,7 +90,7 @@ def _failure_data(error: CheckFailedError) -> dict[str, Any]:
 
 
 def answer_samples(
-    chat: OpenChat, terminal: Terminal, wanted: Conversation, asked: Turn, request: Request,
+    chat: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, asked: Turn, request: Request,
     print_answer: PrintAnswer, on_end: OnEnd,
 ) -> None:  # fmt: skip
     """Print the answers to ``asked``, one after another.
@@ -102,7 +103,7 @@ def answer_samples(
         terminal.say("note: at temperature 0 all samples are equal; add --temperature 0.7")
     failures = Failures((lambda _: None) if wanted.quiet else terminal.say)
     if wanted.as_json:
-        _as_json(chat, terminal, wanted, asked, request, failures, on_end)
+        _as_json(chat, terminal, status, wanted, asked, request, failures, on_end)
     elif wanted.events:
         _as_events(chat, terminal, wanted, asked, request, failures, on_end)
     else:
@@ -137,11 +138,10 @@ def _samples(chat: OpenChat, count: int) -> Iterator[Sample]:
 
 
 def _as_json(
-    chat: OpenChat, terminal: Terminal, wanted: Conversation, asked: Turn, request: Request, failures: Failures,
-    on_end: OnEnd,
+    chat: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, asked: Turn, request: Request,
+    failures: Failures, on_end: OnEnd,
 ) -> None:  # fmt: skip
-    from phicli.answering.pool import whole
-    from phicli.commands.answer_data import all_data, last_data, notices_of
+    from phicli.commands.answer_data import all_data, last_data, whole_answer
     from phicli.ui.answer import chat_data
     from phicli.ui.envelope import print_result
 
@@ -150,8 +150,7 @@ def _as_json(
     for sample in _samples(chat, wanted.samples or 1):
         with failures.of(sample):
             try:
-                asking = chat.session.ask(asked.question, asked.attachments, asked.steps)
-                answer = whole(asking, on_notice=notices_of(chat, terminal, wanted))
+                answer = whole_answer(chat, terminal, status, wanted, asked)
             except KeyboardInterrupt:
                 raise UserInterruptError("interrupted", data={**chat_data(chat), "samples": taken}) from None
             request.check(chat)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from phicli.chat.open import OpenChat
 from phicli.chat.remote import NamedRemote, OpenRemote
-from phicli.commands.locating import locate_or_offer, model_or_offer, remote_named
+from phicli.commands.locating import locate_or_offer, remote_named
 from phicli.commands.resuming import carried_to
 from phicli.commands.resuming_adapters import adapted, adapters_of_session, fit
 from phicli.engine.types import Adapter, Sampling
@@ -50,13 +50,16 @@ class Switching:
     def change(self, name: str) -> None:
         """Go on with the model called ``name``; if that cannot be loaded, the one before goes on."""
         models = self._chat.models
-        located = model_or_offer(name, self._terminal, ask=True, quiet=False)
+        located = remote_named(name) or locate_or_offer(name, self._terminal, ask=True, quiet=False)
         if _is_same(located, models.located):
             return
         dialogue, notes = carried_to(located, self._chat.session.dialogue, models.located.variant)
         for note in notes:
             self._tell(f"note: {note}")
         self._exchange(self._with_current_adapters(located))
+        opened = self._chat.opened
+        if isinstance(opened, OpenRemote) and opened.unlisted_note:
+            self._tell(f"note: {opened.unlisted_note}")
         self._on_change(located.reference)
         self._chat.session.become(dialogue)
         self._chat.session.on_change(dialogue)  # the session remembers its model, also where nothing else changed

@@ -20,6 +20,7 @@ from phicli.errors import (
     DoesNotFitError,
     EngineDiedError,
     EngineError,
+    NotFoundError,
     PhiError,
     UsageError,
     UserInterruptError,
@@ -164,6 +165,8 @@ class RemoteWorker:
                 failures.append(_Failure(error, self._answered > before))
                 if self._is_of_request(failures):
                     return Outcome(_beside(error, answering), error)
+            except NotFoundError as error:  # the model, and not what it was asked
+                raise WorkerGoneError(error) from error
             except _OF_ONE_REQUEST as error:
                 self._check()
                 return Outcome(_beside(error, answering), error)

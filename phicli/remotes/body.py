@@ -23,6 +23,8 @@ _SAMPLING: Final = (
     "top_k", "top_p", "min_p", "repeat_penalty", "repeat_last_n", "xtc_probability", "xtc_threshold", "mirostat",
     "mirostat_tau", "mirostat_eta", "presence_penalty", "frequency_penalty",
 )  # fmt: skip
+_CUTS: Final = frozenset({"top_k", "top_p", "min_p", "xtc_probability", "xtc_threshold"})
+"""These make no difference at temperature 0, where the likeliest token is always among what is left."""
 _MOST_LIKELIEST: Final = 20
 _PREFILL: Final[Mapping[KindName, Mapping[str, Any]]] = {
     "phi": {},
@@ -83,6 +85,22 @@ def body_of(
     return body
 
 
+def sampling_beside(sampling: Sampling, usual: Sampling) -> dict[str, Any]:
+    """What is sent of ``sampling`` beside temperature, seed and limit, where the product takes it: name to value.
+
+    That is what a person chose, and the ``usual`` values of the model where they differ from those of llama.cpp: with
+    the same name a model then answers alike here and there. At temperature 0 usual values that have no effect are
+    left out.
+    """
+    fields: dict[str, Any] = {}
+    for name in _SAMPLING:
+        value = getattr(sampling, name)
+        has_no_effect = value == getattr(_USUAL, name) or (sampling.temperature == 0 and name in _CUTS)
+        if value != getattr(usual, name) or not has_no_effect:
+            fields[name] = value
+    return fields
+
+
 def messages_data(messages: Sequence[Message]) -> Iterator[dict[str, Any]]:
     """The messages as OpenAI has them; calls get ids by their places, so that the same conversation has the same."""
     waiting: list[str] = []
@@ -120,20 +138,17 @@ def _continued(kind: Kind, request: RemoteRequest) -> Mapping[str, Any]:
 
 
 def _add_sampling(body: Body, kind: Kind, sampling: Sampling, usual: Sampling) -> None:
-    """Temperature, seed and limit; other values where they are not what an engine does by itself."""
+    """How tokens are chosen; what nobody asked for is not named where the product does not take it."""
     fields = body.fields
     fields["temperature"] = sampling.temperature
     if sampling.max_tokens is not None:
         fields[kind.limit_field] = sampling.max_tokens
     if sampling.seed is not None and kind.seed:
         fields["seed"] = sampling.seed if kind.name in _LARGE_SEEDS else sampling.seed % _SEEDS
-    for name in _SAMPLING:
-        value, expected = getattr(sampling, name), getattr(usual, name)
-        if value == expected == getattr(_USUAL, name):
-            continue
+    for name, value in sampling_beside(sampling, usual).items():
         if name in kind.sampling:
             _set(fields, kind.sampling[name], value)
-        elif value != expected:
+        elif value != getattr(usual, name):
             body.ignored.append(f"--{name.replace('_', '-')}")
     if sampling.likeliest is not None and kind.logprobs:
         fields["logprobs"] = True

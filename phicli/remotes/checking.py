@@ -11,13 +11,12 @@ from phicli.engine.endpoint.client import EndpointClient
 from phicli.engine.endpoint.deltas import Delta, End
 from phicli.engine.endpoint.failures import EndpointError
 from phicli.engine.endpoint.patience import silence_s
-from phicli.errors import NotFoundError
 from phicli.remotes import last_listed
 from phicli.remotes.keys import address_of
 from phicli.remotes.kinds import kind_of
-from phicli.remotes.opening import AGENT
-from phicli.remotes.types import Remote
-from phicli.settings.file import did_you_mean
+from phicli.remotes.listing import missing_model, no_such_model
+from phicli.remotes.opening import client_at
+from phicli.remotes.types import Remote, RemoteModelName
 
 QUESTION: Final = "What is the capital of France?"
 _MOST_TOKENS: Final = 64
@@ -72,7 +71,7 @@ def check(remote: Remote, model: str = "") -> Checked:
     """
     address = address_of(remote)
     patience = silence_s(os.environ)
-    with EndpointClient(address, agent=AGENT, measures=False) as client:
+    with client_at(address) as client:
         notes = [warning] if (warning := address.exposed_key) else []
         began = time.perf_counter()
         names, problem = _models(client, patience)
@@ -111,9 +110,10 @@ def _answer(
             elif isinstance(event, End):
                 end = event
     except EndpointError as error:
-        if error.kind != "not_found" or model in models:
-            raise
-        raise _no_such_model(error, remote, model, models) from None
+        named = RemoteModelName(remote, model)
+        is_unlisted = error.kind == "not_found" and bool(models) and model not in models  # so the address is right
+        missing = no_such_model(error, named, models) if is_unlisted else missing_model(error, named, models)
+        raise missing or error from None
     total_ms = 1000 * (time.perf_counter() - began)
     words, thoughts = (" ".join(one.split()) for one in (text, reasoning))
     return ShortAnswer(
@@ -126,9 +126,3 @@ def _request(remote: Remote, model: str) -> dict[str, Any]:
     usage = {"stream_options": {"include_usage": True}} if kind.usage_option else {}
     messages = [{"role": "user", "content": QUESTION}]
     return {"model": model, "messages": messages, "temperature": 0, kind.limit_field: _MOST_TOKENS, **usage}
-
-
-def _no_such_model(error: EndpointError, remote: Remote, model: str, models: tuple[str, ...]) -> NotFoundError:
-    """The error for a model that the remote does not know, with what it says."""
-    meant = did_you_mean(model, models, f"{remote.name}/") if models else ""
-    return NotFoundError(error.message, meant or error.hint)

@@ -177,7 +177,7 @@ class RemoteDraft:
             tool_calls=calls,
             finish_reason=reason,
             usage=Usage(prompt, completion, end.cached_tokens if end is not None else 0),
-            timings=None,
+            timings=None if end is None else end.timings,
             load_ms=0.0,
             ttft_ms=self._ttft_ms,
             total_ms=((self._stopped or time.monotonic()) - self._started) * 1000,

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, Final
 
 from phicli.catalog.names import squash
 from phicli.catalog.resolve import resolve
 from phicli.catalog.types import Variant
 from phicli.chat_format.types import Message
+from phicli.engine.endpoint.failures import EndpointError
 from phicli.errors import NotFoundError
 from phicli.remotes.kinds import Kind
+from phicli.remotes.types import RemoteModelName
 
 _CONTEXTS: Final = ("max_model_len", "context_length", "loaded_context_length", "max_context_length", "n_ctx")
 """vLLM, phi serve and OpenRouter, LM Studio's own API, llama-server (inside ``meta``)."""
@@ -24,6 +27,8 @@ _FORMAT: Final = re.compile(
     r"(\.gguf|-gguf|-onnx|-fp8|-fp16|-bf16|-awq|-gptq|-int4|-[0-9]+bit|-generic-(cpu|gpu|npu))$", re.IGNORECASE
 )
 """How names of models end that say in which form the weights are."""
+_NO_MODEL: Final = frozenset({"model_not_found", "DeploymentNotFound"})
+"""OpenAI and phi serve; Azure."""
 _QUANT: Final = re.compile(r"[-.:@](i?q[0-9][a-z0-9_]*|f16|bf16|f32)$", re.IGNORECASE)
 
 
@@ -68,6 +73,39 @@ def variant_meant(model: str) -> Variant | None:
         if shorter == name:
             return None
         name = shorter
+
+
+def missing_model(error: EndpointError, named: RemoteModelName, listed: Sequence[str]) -> NotFoundError | None:
+    """The error that the remote does not have the model, where ``error`` says that; None for any other failure.
+
+    A wrong address has the same status, 404, but no endpoint behind it that knows the name of the model.
+
+    Args:
+        error: the failure of a request for an answer.
+        named: the model that was asked.
+        listed: the models that the remote lists, or listed last; empty where that is unknown. The hint has a close one.
+    """
+    said = error.message.replace(named.remote.url, "")
+    names_it = re.search(rf"(?<!\w){re.escape(named.model)}(?!\w)", said) is not None
+    if error.their_code not in _NO_MODEL and not (error.kind == "not_found" and names_it):
+        return None
+    return no_such_model(error, named, listed)
+
+
+def no_such_model(error: EndpointError, named: RemoteModelName, listed: Sequence[str]) -> NotFoundError:
+    """The error for a model that the remote does not have, in its own words; see :func:`missing_model`."""
+    return NotFoundError(error.message, close_name(named, listed))
+
+
+def close_name(named: RemoteModelName, listed: Sequence[str]) -> str:
+    """The hint for a model that is not among those that its remote lists: a close one, or how to see them."""
+    name, close = named.remote.name, get_close_matches(named.model, listed, n=1)
+    return f"did you mean {name}/{close[0]}?" if close else f"see its models: phi remotes test {name}"
+
+
+def is_listed(model: str, listed: Sequence[str]) -> bool:
+    """Whether ``model`` is among those that are ``listed``; case and Ollama's ``:latest`` do not matter."""
+    return any(model.casefold() in (name, name.removesuffix(":latest")) for name in map(str.casefold, listed))
 
 
 def is_other_model(kind: Kind, asked: str, answered: str) -> bool:

@@ -17,10 +17,11 @@ from phicli.engine.endpoint.deltas import End
 from phicli.engine.endpoint.failures import EndpointError
 from phicli.engine.types import Sampling
 from phicli.errors import CheckFailedError, ContextExceededError
+from phicli.remotes import last_listed
 from phicli.remotes.body import FORM, FORMAT, Body, body_of
 from phicli.remotes.draft import RemoteDraft
 from phicli.remotes.kinds import Kind
-from phicli.remotes.listing import context_of, estimated_tokens, is_other_model
+from phicli.remotes.listing import context_of, estimated_tokens, is_other_model, missing_model
 from phicli.remotes.manner import Manner
 from phicli.remotes.request import RemoteRequest
 from phicli.remotes.retrying import Retrying, Waits
@@ -41,7 +42,8 @@ class _Shared:
     manner: Manner = field(default_factory=Manner)
     waits: Waits = field(default_factory=Waits)
     lock: threading.Lock = field(default_factory=threading.Lock)
-    listed: bool = False
+    was_listed: bool = False
+    listed: tuple[str, ...] = ()
     context_tokens: int | None = None
 
 
@@ -90,10 +92,28 @@ class RemoteModel:
         The first time, the remote is asked for its list of models.
         """
         with self.shared.lock:
-            if not self.shared.listed:
-                self.shared.listed = True
-                self.shared.context_tokens = self._listed_context()
+            if not self.shared.was_listed and self.kind.lists_models:
+                self.shared.was_listed = True
+                with contextlib.suppress(EndpointError):
+                    self.look()
             return self.shared.context_tokens
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The models that the remote has, as far as it was asked for them; nobody is asked."""
+        return self.shared.listed
+
+    def look(self) -> None:
+        """Ask the remote for its models: which they are, and the context size of this one, is remembered.
+
+        Raises:
+            EndpointError: it cannot be reached, refuses, or sends no list.
+        """
+        listed = self.client.listed(silence_s=min(_LIST_S, self.silence_s))
+        if self.kind.lists_models:
+            self.shared.listed = tuple(entry["id"] for entry in listed)
+            self.shared.context_tokens = context_of(listed, self.named.model)
+            self.shared.was_listed = True
 
     def choosing(self, choice: str, *, by_name: bool = False, several: bool = True) -> RemoteModel:
         """The same model that calls tools as ``choice`` says; see :class:`RemoteModel`."""
@@ -109,7 +129,8 @@ class RemoteModel:
     ) -> RemoteAnswering:
         """Answer the last of ``messages``; see :class:`~phicli.answering.types.Model`.
 
-        The events raise :class:`~phicli.engine.endpoint.failures.EndpointError` too. ``tools`` is a JSON array of
+        The events raise :class:`~phicli.engine.endpoint.failures.EndpointError` too, and
+        :class:`~phicli.errors.NotFoundError` where the remote does not have the model. ``tools`` is a JSON array of
         objects with name, description and parameters.
         """
         return RemoteAnswering(self, self._request(messages, tools, sampling, ending))
@@ -148,15 +169,6 @@ class RemoteModel:
         return RemoteRequest(
             tuple(messages), tools, sampling, ending, choice=self.choice, by_name=self.by_name, several=self.several
         )
-
-    def _listed_context(self) -> int | None:
-        if not self.kind.lists_models:
-            return None
-        try:
-            listed = self.client.listed(silence_s=min(_LIST_S, self.silence_s))
-        except EndpointError:
-            return None
-        return context_of(listed, self.named.model)
 
 
 class RemoteAnswering(Closable[Event]):
@@ -239,6 +251,7 @@ class RemoteAnswering(Closable[Event]):
         Raises:
             CheckFailedError: the remote has checked its answers itself, and found none that is right.
             ContextExceededError: the conversation is too long.
+            NotFoundError: the remote does not have the model.
             EndpointError: there is no other attempt.
         """
         if error.their_code == _NO_MATCH:
@@ -246,6 +259,9 @@ class RemoteAnswering(Closable[Event]):
         if error.their_code == _TOO_LONG_CODE or (error.kind == "rejected" and _TOO_LONG.search(error.message)):
             hint = "shorten the conversation, or use a model with a larger context"
             raise ContextExceededError(error.message, hint) from error
+        named = self._model.named
+        if (missing := missing_model(error, named, last_listed.models_of(named.remote))) is not None:
+            raise missing from error
         seconds = self._model.retrying.wait_s(error, attempt)
         if seconds is None:
             raise error

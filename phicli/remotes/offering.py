@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from phicli.engine.endpoint.client import EndpointClient
 from phicli.errors import PhiError
 from phicli.network.offline import offline_variable
 from phicli.remotes import last_listed
@@ -16,7 +15,7 @@ from phicli.remotes.keys import address_of
 from phicli.remotes.kinds import kind_of
 from phicli.remotes.known import remotes
 from phicli.remotes.listing import variant_meant
-from phicli.remotes.opening import AGENT
+from phicli.remotes.opening import client_at
 from phicli.remotes.types import Remote, RemoteModelName
 
 PATIENCE_S: Final = 2.0
@@ -63,7 +62,7 @@ def _ask(remote: Remote, patience_s: float, found: dict[str, tuple[str, ...]]) -
         address = address_of(remote)
         if offline_variable() is not None and not address.is_loopback:
             return
-        with EndpointClient(address, agent=AGENT, measures=False) as client:
+        with client_at(address) as client:
             names = client.models(silence_s=patience_s)
     except PhiError:
         return

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from phicli import __version__
+from phicli.engine.endpoint.address import Address
 from phicli.engine.endpoint.client import EndpointClient
 from phicli.engine.endpoint.patience import silence_s
 from phicli.engine.types import Sampling
@@ -17,10 +18,7 @@ from phicli.remotes.kinds import kind_of
 from phicli.remotes.listing import variant_meant
 from phicli.remotes.model import RemoteModel
 from phicli.remotes.retrying import Retrying
-from phicli.remotes.types import Remote, RemoteModelName
-
-AGENT = f"phi/{__version__}"
-"""What phi calls itself."""
+from phicli.remotes.types import RemoteModelName
 
 
 @contextmanager
@@ -31,7 +29,7 @@ def open_remote(
     connections: int = 1,
     retrying: Retrying | None = None,
     keep_alive_s: float | None = None,
-    on_notice: Callable[[str], None] = lambda _: None,
+    on_notice: Callable[[str], None] | None = None,
 ) -> Iterator[RemoteModel]:
     """A model of a remote; nothing is sent before it is asked.
 
@@ -41,12 +39,16 @@ def open_remote(
         connections: how many of them are kept between requests.
         retrying: when a request is sent again; None for what is usual.
         keep_alive_s: how long the remote keeps the model loaded when it is idle; None for what it does by itself.
-        on_notice: gets what a person should know before anything is sent.
+        on_notice: gets what a person should know before anything is sent; None: it is said elsewhere.
 
     Raises:
         UsageError: the remote's address or key, or a variable of the environment, makes no sense.
     """
-    with open_client(named.remote, connections=connections, on_notice=on_notice) as client:
+    address = address_of(named.remote)
+    if on_notice is not None:  # else it would be remembered as said
+        for said in filter(None, (notice(named.remote), address.exposed_key)):
+            on_notice(said)
+    with client_at(address, connections=connections) as client:
         yield RemoteModel(
             named,
             kind_of(named.remote),
@@ -58,17 +60,14 @@ def open_remote(
         )
 
 
-@contextmanager
-def open_client(
-    remote: Remote, *, connections: int = 1, on_notice: Callable[[str], None] = lambda _: None
-) -> Iterator[EndpointClient]:
-    """What asks a remote. Raises as :func:`open_remote`."""
-    address = address_of(remote)
-    for said in (notice(remote), address.exposed_key):
-        if said:
-            on_notice(said)
-    with EndpointClient(address, connections=connections, agent=AGENT, measures=False) as client:
-        yield client
+def client_at(address: Address, *, connections: int = 1) -> EndpointClient:
+    """What asks the endpoint of a remote.
+
+    Raises:
+        UsageError: a proxy of the environment makes no sense.
+        NetworkError: a variable names certificates that cannot be used.
+    """
+    return EndpointClient(address, connections=connections, agent=f"phi/{__version__}", measures=False)
 
 
 def usual_sampling(model: str) -> Sampling:

@@ -194,7 +194,7 @@ def _placed(
     needed, beside = _needed(plan, slots), ledger.beside(measured)
     weights_bytes = 0 if ledger.maps(prepared.file) else share_of(prepared.file, needed).weights_bytes
     cache_bytes = MIB * _cache_mib(needed.kv_bytes, share_of(prepared.file, needed).other_bytes + weights_bytes, beside)
-    if prepared.adapters:  # the engine looks evaluated prompts up by their tokens alone
+    if prepared.adapters:  # prompts are found by their tokens alone: findings/ram_cache_crosses_adapters.sh
         cache_bytes = 0
     left = beside and replace(beside, available_bytes=max(beside.available_bytes - cache_bytes, 0))
     tokens = plan.context.first_tokens * slots

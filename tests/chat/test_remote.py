@@ -64,6 +64,14 @@ def test_the_settings_are_those_that_are_sent() -> None:
     }
 
 
+def test_usual_values_are_settings_where_they_have_an_effect() -> None:
+    usual = Sampling(top_p=0.9)
+    for temperature, expected in ((0.0, None), (0.7, 0.9)):
+        asked = replace(plan(top_p=0.9, temperature=temperature), usual=usual)
+        assert asked.settings_data().get("top_p") == expected
+    assert replace(plan(top_p=0.5), usual=usual).settings_data()["top_p"] == 0.5
+
+
 def test_what_a_remote_cannot_report_is_refused_and_forms_are_not() -> None:
     with Endpoint() as endpoint, remote_model(endpoint.url, kind="lmstudio") as model:
         opened = OpenRemote(model, replace(plan(), model=named(kind="lmstudio")))
@@ -88,6 +96,24 @@ def test_a_remote_that_refuses_the_key_is_not_ready_and_one_without_a_list_is() 
         endpoint.key = "other"
         with pytest.raises(NetworkError, match="401"):
             opened.wait_ready()
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "note"),
+    [
+        ("first-model", "vllm", ""),
+        ("First-Model", "vllm", ""),
+        ("frst-model", "vllm", "lab does not list the model frst-model; did you mean lab/first-model?"),
+        ("phi-4", "vllm", "lab does not list the model phi-4; see its models: phi remotes test lab"),
+        ("frst-model", "azure", ""),
+    ],
+)
+def test_a_model_that_the_remote_does_not_list_is_noted(model: str, kind: KindName, note: str) -> None:
+    with Endpoint() as endpoint, remote_model(endpoint.url, model=model, kind=kind) as found:
+        opened = OpenRemote(found, plan())
+        assert opened.unlisted_note == ""
+        opened.wait_ready()
+        assert opened.unlisted_note == note
 
 
 def test_a_session_over_a_remote_counts_about_and_says_so() -> None:

@@ -154,3 +154,17 @@ def test_two_servers_of_our_own_share_the_lines(
     )
     assert run.code == 0, (run.err, time.monotonic() - began)
     assert [line["text"] for line in lines(out)] == [f"The capital of {name} is {countries[name]}." for name in names]
+
+
+def test_a_model_that_the_remote_does_not_have_is_not_found(
+    phi: Phi, two: tuple[Endpoint, Endpoint], source: Path, tmp_path: Path
+) -> None:
+    first, _ = two
+    missing = {"error": {"message": "The model `phi-5` does not exist", "code": "model_not_found"}}
+    first.behave = lambda _: Behaviour(status=404, body=json.dumps(missing).encode())
+    command = ("batch", str(source), "--prompt", "{thing}", "--out", str(tmp_path / "out.jsonl"), "one/phi-5")
+    run = phi(*command)
+    assert run.code == 3, run.err
+    assert "The model `phi-5` does not exist" in run.err
+    first.behave = lambda _: Behaviour(status=404)
+    assert phi(*command).code == 4

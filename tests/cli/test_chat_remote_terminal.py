@@ -88,11 +88,24 @@ def test_the_model_is_changed_both_ways(environment: dict[str, str], endpoint: E
         assert talk.say("And of Italy?") == "Answer 0."
         assert [text for _, text in sent(endpoint)] == [FRANCE, PARIS, "And of Italy?"]
         assert "lab is a remote, not a model" in talk.say("/model lab")
+        assert talk.say("/model lab/ph-4").splitlines() == [
+            "note: lab does not list the model ph-4; did you mean lab/phi-4?", "the model is lab/ph-4",
+        ]  # fmt: skip
+        assert talk.say("/model lab/phi-4") == "the model is lab/phi-4"
         assert talk.say("/model") == "the model is lab/phi-4"
         assert talk.say("/model tiny-phi") == "the model is tiny-phi"
         assert "Madrid" in talk.say("And of Spain?")
         assert talk.leave() == 0
     assert sessions_in(environment).get("last").info.model == "tiny-phi"
+
+
+def test_a_json_answer_is_waited_for_in_the_status_line(environment: dict[str, str], endpoint: Endpoint) -> None:
+    endpoint.behave = lambda _: says("Answer", pause_s=0.5)
+    command = ["chat", "lab/phi-4", "Hello", "--json", "--no-stdin"]
+    with TerminalTalk(environment, *command, columns=WIDE) as talk:
+        talk.wait_until(lambda: "waiting for lab/phi-4" in "".join(talk.lines))
+        talk.wait_until(lambda: any('"text": "Answer"' in line for line in talk.lines))
+        assert "waiting for" not in "".join(talk.lines)
 
 
 def test_a_model_that_cannot_be_reached_leaves_the_one_before(environment: dict[str, str], endpoint: Endpoint) -> None:

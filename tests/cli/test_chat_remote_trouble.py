@@ -62,6 +62,35 @@ def test_half_a_stream_is_no_answer(phi: Phi, endpoint: Endpoint) -> None:
     assert "error:" in run.err
 
 
+def test_half_an_answer_is_saved_as_one_that_was_interrupted(
+    phi: Phi, endpoint: Endpoint, environment: dict[str, str]
+) -> None:
+    endpoint.behave = lambda number: HALF if number == 0 else says("Hello", " to you.")
+    run = phi("chat", "lab/phi-4", "--session", "trip", "Hello", "--json")
+    assert (run.code, run.json["error"]["code"]) == (4, "network")
+    assert (run.json["data"]["text"], run.json["data"]["finish_reason"]) == ("Half an ", "interrupted")
+    (turn,) = sessions_in(environment).get("trip").dialogue.turns
+    assert [message.content for message in turn.replies] == ["Half an "]
+    assert turn.facts is not None
+    assert turn.facts["finish_reason"] == "interrupted"
+    assert phi("chat", "--session", "trip", "And now?").out == "Hello to you.\n"
+    assert sent(endpoint) == [("user", "Hello"), ("assistant", "Half an "), ("user", "And now?")]
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_model_that_the_remote_does_not_have_is_not_found(
+    phi: Phi, endpoint: Endpoint, more: tuple[str, ...]
+) -> None:
+    missing = {"error": {"message": "The model `phi-5` does not exist.", "code": 404}}
+    endpoint.behave = lambda _: Behaviour(status=404, body=json.dumps(missing).encode())
+    run = phi("chat", "lab/phi-5", "Hello", *more)
+    assert run.code == 3
+    assert "The model `phi-5` does not exist" in run.out + run.err
+    assert "phi remotes test lab" in run.out + run.err
+    endpoint.behave = lambda _: Behaviour(status=404)
+    assert phi("chat", "lab/phi-5", "Hello", *more).code == 4
+
+
 def test_a_conversation_that_is_too_long_has_its_exit_code(phi: Phi, endpoint: Endpoint) -> None:
     said = "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens"
     error = {"error": {"message": said, "code": "context_length_exceeded"}}
@@ -93,6 +122,19 @@ def test_a_session_whose_remote_was_removed_says_how_to_go_on(
     assert "the session trip was made with lab/phi-4, which cannot be used: there is no remote lab" in run.err
     assert f"phi remotes add lab {endpoint.url} --kind vllm" in " ".join(run.err.split())
     assert "phi chat tiny-phi --session trip" in " ".join(run.err.split())
+    run = phi("chat", "tiny-phi", "--session", "trip", "What is the capital of France?")
+    assert (run.code, run.out) == (0, "The capital of France is Paris.\n")
+
+
+def test_a_question_without_an_answer_remembers_its_remote(
+    phi: Phi, endpoint: Endpoint, environment: dict[str, str]
+) -> None:
+    endpoint.behave = lambda _: Behaviour(status=401)
+    assert phi("chat", "lab/phi-4", "--session", "trip", "Hello").code == 4
+    assert phi("remotes", "rm", "lab").code == 0
+    run = phi("chat", "--session", "trip", "And then?")
+    assert run.code == 3
+    assert f"there is no remote lab; it was {endpoint.url}" in " ".join(run.err.split())
     run = phi("chat", "tiny-phi", "--session", "trip", "What is the capital of France?")
     assert (run.code, run.out) == (0, "The capital of France is Paris.\n")
 

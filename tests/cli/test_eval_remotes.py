@@ -240,3 +240,12 @@ def test_ctrl_c_awaits_what_is_under_way_and_a_second_one_does_not(
     assert process.returncode == 130
     assert f"{answered} of {answered}" in out.decode()
     assert f"interrupted: {answered} of 100 questions were asked" in err.decode()
+
+
+def test_a_model_that_the_remote_does_not_have_is_not_found(phi: Phi, known: str) -> None:
+    missing = {"error": {"message": "The model `phi-5` does not exist", "code": "model_not_found"}}
+    with Endpoint(lambda _: Behaviour(status=404, body=json.dumps(missing).encode())) as endpoint:
+        add(phi, endpoint)
+        run = phi("eval", "lab/phi-5", "--set", known)
+    assert run.code == 3, run.err
+    assert "The model `phi-5` does not exist" in run.err

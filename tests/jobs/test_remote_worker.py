@@ -184,6 +184,7 @@ def test_a_remote_that_refuses_everything_is_left_out() -> None:
     [
         (Behaviour(status=401), 1, 2),
         (Behaviour(status=404), 1, 2),
+        (Behaviour(status=404, body=b'{"error": {"message": "no such model", "code": "model_not_found"}}'), 1, 2),
         (BROKEN, 4, 8),
         (Behaviour(status=503), 4, 8),
         (Behaviour(status=429), 4, 8),

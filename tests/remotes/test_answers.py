@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from phicli.answering.asked import Asked
 from phicli.answering.types import Answer
 from phicli.chat_format.types import Message
-from phicli.engine.types import Usage
+from phicli.engine.types import Timings, Usage
 from phicli.remotes.asking import RemoteAsking
 from tests.support.endpoint import Behaviour, Endpoint
-from tests.support.remotes import answer_of, remote_model
+from tests.support.remotes import answer_of, chunk, raw, remote_model
 from tests.support.servers import ANSWER, QUESTION, Server
 
 ASKED = (Message("user", QUESTION["messages"][0]["content"]),)
@@ -23,6 +27,25 @@ def test_an_answer_has_text_usage_and_a_reason_to_end() -> None:
     assert body["messages"] == [{"role": "user", "content": "Hello"}]
     assert (body["temperature"], body["seed"], body["max_completion_tokens"]) == (0.0, 7, 9)
     assert endpoint.chats[0].headers["user-agent"].startswith("phi/")
+
+
+@pytest.mark.parametrize(
+    ("reported", "expected"),
+    [
+        (
+            {"prompt_ms": 20, "predicted_ms": 50.5, "prompt_per_second": 100, "predicted_per_second": 40, "cache_n": 0},
+            Timings(20.0, 50.5, 100.0, 40.0),
+        ),
+        ({"prompt_ms": 20, "predicted_ms": 50.5, "prompt_per_second": None, "predicted_per_second": 40}, None),
+        ({"prompt_ms": -1, "predicted_ms": 50.5, "prompt_per_second": 1, "predicted_per_second": 40}, None),
+        ("fast", None),
+        (None, None),
+    ],
+)
+def test_times_that_the_remote_reports_are_those_of_the_answer(reported: Any, expected: Timings | None) -> None:
+    stream = raw(chunk({"content": "Hello"}), chunk({}, "stop", timings=reported))
+    with Endpoint(lambda _: stream) as endpoint, remote_model(endpoint.url, kind="llama-server") as model:
+        assert answer_of(model).timings == expected
 
 
 def test_a_request_is_answered_as_with_a_model_of_this_machine() -> None:

@@ -123,7 +123,7 @@ def test_without_a_network_only_this_machine_is_asked(monkeypatch: pytest.Monkey
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     reached: list[str] = []
     monkeypatch.setattr(
-        "phicli.remotes.offering.EndpointClient.models",
+        "phicli.engine.endpoint.client.EndpointClient.models",
         lambda client, *, silence_s: reached.append(client.address.host) or ("phi-4",),
     )
     known.add(Remote("far", "http://10.255.255.1/v1", "vllm"))

@@ -85,8 +85,10 @@ def test_usual_values_are_not_sent(kind: KindName) -> None:
         assert not endpoint.body.keys() & set(KINDS[kind].sampling.values())
         assert not endpoint.body.keys() & {"seed", "max_tokens", "max_completion_tokens", "stop", "tools", "logprobs"}
     with ProductEndpoint(kind) as endpoint, remote_model(endpoint.url, kind=kind, usual=usual) as model:
-        events = events_of(model, top_k=7, min_p=0.2)
+        events = events_of(model, top_k=7, min_p=0.2, temperature=0.7)
         assert {"top_k", "min_p"} & endpoint.body.keys() == {"top_k", "min_p"} & set(KINDS[kind].sampling.values())
+        events += events_of(model, top_k=7, min_p=0.2)
+        assert not {"top_k", "min_p"} & endpoint.body.keys(), "they have no effect at temperature 0"
     assert notices_in(events) == [], "nobody asked for it, so nothing is said"
 
 

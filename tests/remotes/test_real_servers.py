@@ -85,6 +85,7 @@ def test_they_answer(kind: KindName, url: str) -> None:
         assert (answer.text, answer.finish_reason) == (ANSWER, "stop")
         assert answer.usage.completion_tokens == 8 or kind == "phi"
         assert answer.usage.prompt_tokens > 5
+        assert (answer.timings is not None) == (kind == "llama-server")
         assert answer.likely is not None
         assert "".join(one.text for one in answer.likely) == ANSWER
         assert all(one.log_probability is not None and len(one.likeliest) == 2 for one in answer.likely)

@@ -14,7 +14,8 @@ import pytest
 from phicli.answering.types import Answer, Event
 from phicli.chat_format.types import Piece
 from phicli.engine.endpoint.failures import EndpointError
-from phicli.errors import CheckFailedError, ContextExceededError, PhiError
+from phicli.errors import CheckFailedError, ContextExceededError, NotFoundError, PhiError
+from phicli.remotes import last_listed
 from phicli.remotes.retrying import Retrying
 from tests.support.endpoint import Behaviour, Endpoint
 from tests.support.remotes import HELLO, chunk, events_of, failure_of, in_turn, notices_in, raw, remote_model
@@ -199,6 +200,53 @@ def test_failures_have_words_for_whoever_chats(how: Behaviour, kind: str, words:
     assert words in error.message
     assert hint in error.hint
     assert "--prompt-tokens" not in error.hint
+
+
+def refused(message: str, code: str | None = None, status: int = 404) -> Behaviour:
+    return Behaviour(status=status, body=json.dumps({"error": {"message": message, "code": code}}).encode())
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        refused("The model `phi-4` does not exist."),
+        refused("Unknown.", "model_not_found"),
+        refused("No deployment", "DeploymentNotFound"),
+        refused("Failed to load it", "model_not_found", 400),
+        Behaviour(status=404, body=b'{"error": "model \'phi-4\' not found"}'),
+    ],
+    ids=["vLLM", "OpenAI", "Azure", "400", "Ollama"],
+)
+def test_a_model_that_the_remote_does_not_have_is_not_found(how: Behaviour) -> None:
+    with Endpoint(lambda _: how) as endpoint, remote_model(endpoint.url) as model:
+        last_listed.remember(model.named.remote, ["phi-4-mini"])
+        with pytest.raises(NotFoundError, match=endpoint.url) as caught:
+            events_of(model)
+        assert (caught.value.hint, len(endpoint.chats)) == ("did you mean lab/phi-4-mini?", 1)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        refused("Not Found"),
+        refused("there is nothing at /v1/chat/completions"),
+        refused("the model phi-40 does not exist"),
+        Behaviour(status=404, body=b"<html>phi-4</html>"),
+    ],
+)
+def test_a_wrong_address_is_a_failure_of_the_network(how: Behaviour) -> None:
+    error = failure_of(how)
+    assert (error.kind, error.exit_code) == ("not_found", 4)
+
+
+def test_the_name_of_the_model_in_the_address_says_nothing() -> None:
+    with (
+        Endpoint() as endpoint,
+        remote_model(endpoint.url.replace("/v1", "/phi-4/v1")) as model,
+        pytest.raises(EndpointError) as caught,
+    ):
+        events_of(model)
+    assert caught.value.kind == "not_found"
 
 
 def test_a_key_is_sent_to_the_remote_and_not_where_it_redirects_to(monkeypatch: pytest.MonkeyPatch) -> None:

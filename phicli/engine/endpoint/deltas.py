@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from phicli.engine.logprobs import LEAST, Likely
+from phicli.engine.types import Timings
 
 _UNKNOWN: Final = -9000.0
 """Less than this stands for a probability that is not known: OpenAI's clients and servers write -9999."""
 _MOST_CALLS: Final = 256
+_TIMES: Final = ("prompt_ms", "predicted_ms", "prompt_per_second", "predicted_per_second")
+_MOST_MS: Final = 1e12
 _HALF: Final = re.compile("[\ud800-\udfff]")
 """Half of a character, which JSON can spell and nobody can print."""
 
@@ -61,6 +64,7 @@ class End:
         reasoning_tokens: of the answer; 0 where they are not reported.
         model: the name that the chunks have; empty where they have none.
         stop_text: the stop text that ended the answer, where the endpoint reports that.
+        timings: of the engine, where the endpoint reports them.
     """
 
     finish_reason: str | None
@@ -70,6 +74,17 @@ class End:
     reasoning_tokens: int = 0
     model: str = ""
     stop_text: str | None = None
+    timings: Timings | None = None
+
+
+def timings_in(reported: Any) -> Timings | None:
+    """The times of a generation in the field ``timings`` of llama-server; None where ``reported`` is anything else."""
+    values = [reported.get(name) for name in _TIMES] if isinstance(reported, dict) else []
+    times = [float(one) for one in values if isinstance(one, int | float) and 0 <= one < _MOST_MS]  # no NaN either
+    if len(times) != len(_TIMES):
+        return None
+    prompt_ms, decode_ms, prompt_tps, decode_tps = times
+    return Timings(prompt_ms, decode_ms, prompt_tps, decode_tps)
 
 
 def text_in(delta: Mapping[str, Any], names: Sequence[str]) -> str:

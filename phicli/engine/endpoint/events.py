@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from phicli.engine.endpoint.address import Address
-from phicli.engine.endpoint.deltas import Delta, End, LikelyReader, calls_in, text_in
+from phicli.engine.endpoint.deltas import Delta, End, LikelyReader, calls_in, text_in, timings_in
 from phicli.engine.endpoint.failures import (
     EndpointError,
     clean,
@@ -17,6 +17,7 @@ from phicli.engine.endpoint.failures import (
     of_garbage,
     with_code,
 )
+from phicli.engine.types import Timings
 
 _LONGEST_LINE: Final = 1 << 20
 _MOST_BYTES: Final = 1 << 26
@@ -51,6 +52,7 @@ class Reader:
         self._completion: int | None = None
         self._cached = self._reasoning = 0
         self._likely = LikelyReader()
+        self._timings: Timings | None = None
 
     def read(self, data: bytes, at_s: float) -> Iterator[Delta]:
         """What is complete with ``data``, which arrived at ``at_s``.
@@ -100,6 +102,7 @@ class Reader:
             reasoning_tokens=self._reasoning,
             model=self._model,
             stop_text=self._stop_text,
+            timings=self._timings,
         )
 
     def _line(self, line: bytes, at_s: float) -> Iterator[Delta]:
@@ -123,6 +126,7 @@ class Reader:
         if isinstance(reply.get("model"), str) and reply["model"]:  # Azure's first chunk has an empty one
             self._model = clean(self._address, reply["model"])
         self._count(reply.get("usage"))
+        self._timings = timings_in(reply.get("timings")) or self._timings
         yield from self._choice(reply.get("choices"), line, at_s)
 
     def _choice(self, choices: Any, line: bytes, at_s: float) -> Iterator[Delta]:

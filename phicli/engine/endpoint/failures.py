@@ -61,7 +61,7 @@ def of_status(address: Address, status: int, headers: Mapping[str, str], body: b
         return EndpointError("key", what, _key_hint(address), status=status)
     if status == 404:
         hint = f"check the address and the model's name{ends_in_v1(address)}"
-        return EndpointError("not_found", what, hint, status=status)
+        return with_code(EndpointError("not_found", what, hint, status=status), body)
     if 300 <= status < 400:
         to = _elsewhere(address, headers.get("location", ""))
         hint = "use that address if you trust it"
