@@ -17,7 +17,7 @@ from phicli.finetune.run_folder import RunFolder
 
 _LEAVES_S: Final = 120.0
 """For the step under way and a checkpoint."""
-_GIVE_BACK: Final = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
+_GIVE_BACK: Final = {"MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_": "262144"}
 """Memory that is free goes back to the system at once (glibc): the peak is what the sums say."""
 _AGAIN: Final = "the same command continues from the last checkpoint"
 
