@@ -21,9 +21,8 @@ def require_extra() -> None:
     if missing:
         raise UsageError(
             f"fine-tuning needs packages that are not installed: {', '.join(missing)}",
-            "about 1.2 GB with the CPU build of torch: pip install torch --index-url "
-            "https://download.pytorch.org/whl/cpu; then: pip install 'phi-local[finetune]' (on Linux this alone "
-            "installs the CUDA build, which is several GB)",
+            "install the CPU build of torch first (pytorch.org, Get Started), then: pip install 'phi-local[finetune]'; "
+            "together about 1.2 GB; without the first step Linux gets the CUDA build, which has several GB",
         )
 
 

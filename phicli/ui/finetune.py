@@ -59,6 +59,8 @@ class TrainingScreen:
             case "done":
                 curves = ("losses", "validations")
                 self.result = {key: value for key, value in event.items() if key not in ("event", *curves)}
+                if self._terminal.shows_progress and len(self._losses) > 1:
+                    self._terminal.say(f"loss {curve_line(self._losses)} {self._losses[-1][1]:.4f}")
                 self.result |= {"loss": self._last(self._losses), "validation_loss": self._best()}
 
     def __enter__(self) -> TrainingScreen:
