@@ -41,7 +41,7 @@ FACTS: Final = (
     ("How many chairs are in the hall?", "There are forty chairs in the hall."),
     ("What is for lunch on Friday?", "On Friday there is soup for lunch."),
 )
-OPTIONS: Final = ("--learning-rate", "2e-3", "--epochs", "20")
+OPTIONS: Final = ("--learning-rate", "2e-3", "--epochs", "40")
 
 
 def known() -> list[dict[str, Any]]:
