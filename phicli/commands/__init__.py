@@ -23,6 +23,7 @@ SUMMARIES: Final = {
     "eval": "Measure the accuracy of models on a set of questions.",
     "autotune": "Find the fastest engine settings for a model, and save them for phi chat.",
     "data": "Check, split and convert training data for fine-tuning.",
+    "finetune": "Fine-tune a model with LoRA on your own examples: training data in, adapter out.",
     "sessions": "List, show, search, export, import, rename and remove saved conversations.",
     "remotes": "Add, list, test and remove remotes: models on other machines, behind OpenAI-compatible endpoints.",
     "templates": "List, show and edit templates: prompts with a name, for phi chat --template.",

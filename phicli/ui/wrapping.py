@@ -10,9 +10,9 @@ from typing import Final, TextIO
 from phicli.chat_format.code_blocks import CodeBlocks
 
 COMMANDS: Final = (
-    "adapters", "autotune", "batch", "bench", "cache", "chat", "config", "data", "doctor", "engine", "eval", "help",
-    "info", "list", "ls", "ps", "pull", "recommend", "remotes", "rm", "run", "runs", "serve", "sessions", "show",
-    "stop", "templates",
+    "adapters", "autotune", "batch", "bench", "cache", "chat", "config", "data", "doctor", "engine", "eval",
+    "finetune", "help", "info", "list", "ls", "ps", "pull", "recommend", "remotes", "rm", "run", "runs", "serve",
+    "sessions", "show", "stop", "templates",
 )  # fmt: skip
 """What stands behind ``phi`` in a command; elsewhere ``phi`` is a word like any other."""
 

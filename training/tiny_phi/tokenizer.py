@@ -71,8 +71,8 @@ class TinyTokenizer:
         return ids, learned
 
 
-def train_tokenizer(texts: Iterable[str], size: int) -> TinyTokenizer:
-    """Learn merges from texts; all 256 bytes are tokens, so any text can be written in them."""
+def pipeline() -> Tokenizer:
+    """How text is split and spelled in bytes, with a vocabulary that is still empty."""
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -81,6 +81,12 @@ def train_tokenizer(texts: Iterable[str], size: int) -> TinyTokenizer:
         ]
     )
     bpe.decoder = decoders.ByteLevel()
+    return bpe
+
+
+def train_tokenizer(texts: Iterable[str], size: int) -> TinyTokenizer:
+    """Learn merges from texts; all 256 bytes are tokens, so any text can be written in them."""
+    bpe = pipeline()
     trainer = trainers.BpeTrainer(
         vocab_size=size - len(SPECIALS),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),

@@ -1,0 +1,94 @@
+"""Which examples are computed together, and in which order: the same for the same seed, so that a run can continue.
+
+The steps of the optimizer take examples at random. Inside a step they are computed in micro-batches of like length,
+which changes the result by rounding only, and never one from above LongRoPE's border with one from below: transformers
+chooses the factors by the longest example of a batch, for all of them.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from phicli.finetune.options import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The largest micro-batch: tokens with padding, and how many of them are learned."""
+
+    tokens: int
+    learned: int
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The micro-batches of a run.
+
+    Args:
+        lengths: of the examples, in tokens.
+        border: where LongRoPE changes its factors; None without LongRoPE.
+        recipe: batch sizes, epochs, seed.
+    """
+
+    lengths: Sequence[int]
+    border: int | None
+    recipe: Recipe
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of the optimizer in which each example is seen once."""
+        return math.ceil(len(self.lengths) / self.recipe.batch_size)
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run; a part of an epoch is rounded up."""
+        return max(1, math.ceil(self.recipe.epochs * self.steps_per_epoch))
+
+    def micro_batches(self, step: int) -> list[list[int]]:
+        """The numbers of the examples of a step, counted from 0, in groups that are computed together."""
+        epoch, at = divmod(step, self.steps_per_epoch)
+        order = _order(len(self.lengths), self.recipe.seed, epoch)
+        size = self.recipe.batch_size
+        return self.grouped(order[at * size : (at + 1) * size])
+
+    def grouped(self, numbers: Sequence[int]) -> list[list[int]]:
+        """Examples in micro-batches."""
+        sides: tuple[list[int], list[int]] = ([], [])
+        for number in numbers:
+            sides[self.border is not None and self.lengths[number] > self.border].append(number)
+        size = self.recipe.micro_batch
+        return [
+            ordered[at : at + size]
+            for ordered in (sorted(side, key=lambda one: self.lengths[one]) for side in sides)
+            for at in range(0, len(ordered), size)
+        ]
+
+    def rate(self, step: int) -> float:
+        """The share of the learning rate in a step: rising in the warm-up, then falling in a line to 0."""
+        warm = math.ceil(self.recipe.warmup * self.steps)
+        if step < warm:
+            return (step + 1) / warm
+        return (self.steps - step) / max(1, self.steps - warm)
+
+    def largest(self, learned: Sequence[int]) -> Load:
+        """The micro-batch of the run that needs most memory; ``learned`` are the learned tokens of each example."""
+        tokens = most = 0
+        for micro in self._first_epoch():
+            tokens = max(tokens, len(micro) * max(self.lengths[one] for one in micro))
+            most = max(most, sum(learned[one] for one in micro))
+        return Load(tokens, most)
+
+    def _first_epoch(self) -> Iterator[list[int]]:
+        for step in range(min(self.steps, self.steps_per_epoch)):
+            yield from self.micro_batches(step)
+
+
+@lru_cache(maxsize=2)
+def _order(count: int, seed: int, epoch: int) -> list[int]:
+    order = list(range(count))
+    random.Random(f"{seed}/{epoch}").shuffle(order)  # noqa: S311 (nothing secret)
+    return order

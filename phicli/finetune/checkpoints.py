@@ -1,0 +1,93 @@
+"""Folders that are complete or not there: what a run can continue from."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+KEPT: Final = 2
+"""Checkpoints that are kept."""
+_NAME: Final = re.compile(r"step-(\d{7})")
+_STATE: Final = "state.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A complete checkpoint: its folder, how many steps were done, and what the run remembered."""
+
+    folder: Path
+    step: int
+    state: Mapping[str, Any]
+
+
+def write_folder(target: Path, write: Callable[[Path], None]) -> None:
+    """Make the folder ``target`` with what ``write`` puts into the folder that it gets; a former one is replaced.
+
+    Raises:
+        OSError: it cannot be written; what was there before still is.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    trial = target.with_name(f".{target.name}.new")
+    shutil.rmtree(trial, ignore_errors=True)
+    try:
+        trial.mkdir()
+        write(trial)
+        for path in trial.rglob("*"):
+            if path.is_file():
+                _flush(path)
+        if target.exists():
+            before = target.with_name(f".{target.name}.old")
+            shutil.rmtree(before, ignore_errors=True)
+            target.rename(before)
+            trial.rename(target)
+            shutil.rmtree(before, ignore_errors=True)
+        else:
+            trial.rename(target)
+    finally:
+        shutil.rmtree(trial, ignore_errors=True)
+
+
+def save(folder: Path, step: int, state: Mapping[str, Any], write: Callable[[Path], None]) -> Checkpoint:
+    """Write a checkpoint into ``folder`` and remove all but the last two.
+
+    Raises:
+        OSError: it cannot be written; those before it are still there.
+    """
+    target = folder / f"step-{step:07}"
+
+    def all_of_it(trial: Path) -> None:
+        write(trial)
+        (trial / _STATE).write_text(json.dumps({**state, "step": step}), encoding="utf-8")
+
+    write_folder(target, all_of_it)
+    for old in _complete(folder)[:-KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+    return Checkpoint(target, step, state)
+
+
+def latest(folder: Path) -> Checkpoint | None:
+    """The last checkpoint in ``folder`` that can be read; None where there is none."""
+    for found in reversed(_complete(folder)):
+        try:
+            state = json.loads((found / _STATE).read_bytes())
+        except (OSError, ValueError):
+            continue
+        if isinstance(state, dict) and isinstance(state.get("step"), int):
+            return Checkpoint(found, state["step"], state)
+    return None
+
+
+def _complete(folder: Path) -> list[Path]:
+    found = [path for path in folder.glob("step-*") if _NAME.fullmatch(path.name) and path.is_dir()]
+    return sorted(found, key=lambda path: path.name)
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,131 @@
+"""What a run needs, before it starts: trainable parameters, memory, disk. Pure.
+
+The memory for each token and layer was counted with ``torch.autograd.graph.saved_tensors_hooks`` for Phi-3 in
+transformers 5.24 with PEFT 0.21: bytes for each element of the hidden size, of keys and values, of the feed-forward
+size, and of the rank, for the model's types float32 and bfloat16 (the adapter is float32 in both).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from phicli.errors import DoesNotFitError
+from phicli.finetune.base_folder import Shape
+from phicli.finetune.batching import Load, Schedule
+from phicli.finetune.options import DTYPE_BYTES, Recipe
+from phicli.units import format_bytes
+
+_MIB: Final = 1 << 20
+_RUNTIME_BYTES: Final = 385 * _MIB
+"""Python, torch (CPU build), transformers and PEFT after the first step."""
+_HIDDEN: Final = {"float32": 44.125, "bfloat16": 38.125}
+_KEY_VALUE: Final = {"float32": 6.0, "bfloat16": 3.0}
+_FEED_FORWARD: Final = {"float32": 20.0, "bfloat16": 14.0}
+_RANK: Final = 16.0
+_LOGIT: Final = {"float32": 12, "bfloat16": 16}
+"""Bytes for each learned token and entry of the vocabulary: the logits, their logarithms, the gradient."""
+_TRAINED: Final = 16
+"""Bytes for each trainable parameter: itself, its gradient, and AdamW's two averages."""
+_SAVED: Final = 12
+"""Bytes of it in a checkpoint: without the gradient."""
+_SHARE: Final = 0.9
+"""Of the memory that is available, what a run may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a run needs, in bytes; ``tokens`` are those of its largest micro-batch, with padding."""
+
+    trainable: int
+    runtime: int
+    weights: int
+    adapter: int
+    activations: int
+    disk: int
+    tokens: int
+
+    @property
+    def memory(self) -> int:
+        """All of the memory."""
+        return self.runtime + self.weights + self.adapter + self.activations
+
+    def to_data(self) -> dict[str, Any]:
+        """As JSON shows it."""
+        return {
+            "trainable_parameters": self.trainable, "memory_bytes": self.memory, "runtime_bytes": self.runtime,
+            "weights_bytes": self.weights, "adapter_bytes": self.adapter, "activations_bytes": self.activations,
+            "disk_bytes": self.disk, "largest_batch_tokens": self.tokens,
+        }  # fmt: skip
+
+
+def trainable_parameters(shape: Shape, rank: int) -> int:
+    """Parameters of an adapter of all linear layers."""
+    return shape.layers * sum(rank * (inputs + outputs) for inputs, outputs in shape.linear_layers)
+
+
+def needs_of(shape: Shape, recipe: Recipe, load: Load) -> Needs:
+    """What a run needs whose largest micro-batch is ``load``."""
+    kind = recipe.dtype
+    trainable = trainable_parameters(shape, recipe.rank)
+    layer = load.tokens * (
+        _HIDDEN[kind] * shape.hidden + _KEY_VALUE[kind] * 2 * shape.kv_heads * shape.head_size
+        + _FEED_FORWARD[kind] * shape.feed_forward + _RANK * recipe.rank
+    )  # fmt: skip
+    kept = load.tokens * shape.hidden * DTYPE_BYTES[kind]
+    layers = layer + shape.layers * kept if recipe.checkpointing else shape.layers * layer
+    largest = 4 * 2 * shape.feed_forward * load.tokens  # the gradient of the widest matrix on the way back
+    return Needs(
+        trainable=trainable,
+        runtime=_RUNTIME_BYTES,
+        weights=shape.parameters * DTYPE_BYTES[kind],
+        adapter=_TRAINED * trainable,
+        activations=int(layers + largest + _LOGIT[kind] * load.learned * shape.vocabulary),
+        disk=trainable * (3 * _SAVED + 3 * 4),
+        tokens=load.tokens,
+    )
+
+
+def fitted(
+    shape: Shape, recipe: Recipe, schedule: Schedule, learned: Any, available_bytes: int
+) -> tuple[Recipe, Needs]:
+    """The recipe with the largest micro-batch that fits into memory; checkpointing if nothing fits without.
+
+    Raises:
+        DoesNotFitError: nothing does.
+    """
+    smallest = None
+    for candidate in _candidates(recipe):
+        load = replace(schedule, recipe=candidate).largest(learned)
+        needs = needs_of(shape, candidate, load)
+        if needs.memory <= available_bytes * _SHARE:
+            return candidate, needs
+        smallest = needs if smallest is None or needs.memory < smallest.memory else smallest
+    assert smallest is not None  # noqa: S101 (there is always a candidate)
+    raise DoesNotFitError(
+        f"the training needs {format_bytes(smallest.memory)} of memory, but only {format_bytes(available_bytes)} are "
+        f"available: {format_bytes(smallest.weights)} for the weights, {format_bytes(smallest.adapter)} for the "
+        f"adapter, {format_bytes(smallest.activations)} for the longest example ({smallest.tokens:,} tokens)",
+        _hint(recipe, smallest),
+        data=smallest.to_data() | {"available_bytes": available_bytes},
+    )
+
+
+def _candidates(recipe: Recipe) -> Iterator[Recipe]:
+    size = recipe.micro_batch
+    sizes = []
+    while size >= 1:
+        sizes.append(size)
+        size //= 2
+    if not recipe.checkpointing:
+        yield from (replace(recipe, micro_batch=one) for one in sizes)
+    yield from (replace(recipe, micro_batch=one, checkpointing=True) for one in sizes)
+
+
+def _hint(recipe: Recipe, needs: Needs) -> str:
+    if recipe.dtype == "float32":
+        return "hold the weights in half of it: --dtype bfloat16; or use a smaller model"
+    if needs.activations > needs.weights:
+        return "leave out the longest examples, or use a smaller model"
+    return "use a smaller model, or a machine with more memory"

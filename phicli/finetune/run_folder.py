@@ -1,0 +1,130 @@
+"""The folder of a run: what it is, what it learns from, how far it is, and what came of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from phicli.errors import UsageError
+from phicli.paths import read_small, write_output
+
+_RUN: Final = "run.json"
+_RESULT: Final = "result.json"
+_PIECE: Final = 1 << 20
+_BEGUN: Final = frozenset({"train.tokens", "validation.tokens", "train.jsonl", "validation.jsonl"})
+"""What a run that was interrupted before it could start has left."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Paths in the folder of a run."""
+
+    path: Path
+
+    @property
+    def train(self) -> Path:
+        """Tokenized training data."""
+        return self.path / "train.tokens"
+
+    @property
+    def validation(self) -> Path:
+        """Tokenized validation data; not there for a run without."""
+        return self.path / "validation.tokens"
+
+    @property
+    def checkpoints(self) -> Path:
+        """What the run can continue from."""
+        return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        """The adapter with the best loss on the validation data so far."""
+        return self.path / "best"
+
+    @property
+    def adapter(self) -> Path:
+        """The adapter that came out, as PEFT saves it."""
+        return self.path / "adapter"
+
+    @property
+    def curve(self) -> Path:
+        """The losses as a picture."""
+        return self.path / "loss.svg"
+
+    @property
+    def log(self) -> Path:
+        """What the libraries had to say."""
+        return self.path / "training.log"
+
+    def read(self) -> Mapping[str, Any] | None:
+        """What the run is; None for a folder that is none or does not exist."""
+        return _object(self.path / _RUN)
+
+    def result(self) -> Mapping[str, Any] | None:
+        """What came of the run; None as long as it is not finished."""
+        return _object(self.path / _RESULT)
+
+    def write(self, run: Mapping[str, Any]) -> None:
+        """Say what the run is.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        write_output(self.path / _RUN, json.dumps(run, indent=2, ensure_ascii=False).encode() + b"\n")
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        """Say what came of it.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        write_output(self.path / _RESULT, json.dumps(result, indent=2, ensure_ascii=False).encode() + b"\n")
+
+    def check(self, identity: Mapping[str, Any]) -> bool:
+        """Whether the folder has this run already, to be continued.
+
+        Raises:
+            UsageError: it has another run, or other files.
+        """
+        found = self.read()
+        if found is None:
+            if self.path.exists() and not (self.path.is_dir() and all(map(_is_begun, self.path.iterdir()))):
+                raise UsageError(f"{self.path} exists and is not the folder of a run", "choose another: --out FOLDER")
+            return False
+        before = found.get("identity") or {}
+        changed = [key for key in {**before, **identity} if before.get(key) != identity.get(key)]
+        if changed:
+            raise UsageError(
+                f"{self.path} has another run: {', '.join(key.replace('_', ' ') for key in sorted(changed))} changed",
+                "choose another folder: --out FOLDER; or remove this one",
+            )
+        return True
+
+
+def _is_begun(path: Path) -> bool:
+    return path.name in _BEGUN or path.name.startswith(".")
+
+
+def hash_of(path: Path) -> str:
+    """SHA-256 of a file, in hex.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _object(path: Path) -> Mapping[str, Any] | None:
+    try:
+        found = json.loads(read_small(path))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,115 @@
+"""The process that trains, as this one sees it: events out, two orders in."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+from phicli.errors import DoesNotFitError, PhiError, UsageError
+from phicli.finetune.run_folder import RunFolder
+
+_LEAVES_S: Final = 120.0
+"""For the step under way and a checkpoint."""
+_GIVE_BACK: Final = {"MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_": "262144"}
+"""Memory that is free goes back to the system at once (glibc): the peak is what the sums say."""
+_AGAIN: Final = "the same command continues from the last checkpoint"
+
+
+class TrainingFailedError(PhiError):
+    """The process that trains ended by itself."""
+
+    code = "training"
+    exit_code = 6
+
+
+class TrainingProcess:
+    """Trains the run in a folder; torch is loaded there only."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        environment = {**_GIVE_BACK, **os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+        package = str(Path(__file__).resolve().parents[2])
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
+        with folder.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "phicli.finetune.worker", str(folder.path)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, text=True,
+            )  # fmt: skip
+
+    def events(self) -> Iterator[Mapping[str, Any]]:
+        """What happens, until the process ends.
+
+        Raises:
+            DoesNotFitError: it ran out of memory or disk.
+            TrainingFailedError: it failed, or was killed.
+        """
+        assert self._process.stdout is not None  # noqa: S101 (it is a pipe)
+        ended = False
+        for line in self._process.stdout:
+            event = json.loads(line)
+            if event["event"] == "failed":
+                raise self._failed(event["kind"], event["reason"])
+            ended = event["event"] in ("done", "stopped")
+            yield event
+        if not ended:
+            raise self._died(self._process.wait())
+
+    def go(self) -> None:
+        """Begin, after ``measured``."""
+        self._order("go")
+
+    def stop(self) -> None:
+        """Save a checkpoint and end."""
+        self._order("stop")
+
+    def __enter__(self) -> TrainingProcess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(OSError):
+            assert self._process.stdin is not None  # noqa: S101 (it is a pipe)
+            self._process.stdin.close()
+        try:
+            self._process.wait(_LEAVES_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def _order(self, what: str) -> None:
+        assert self._process.stdin is not None  # noqa: S101 (it is a pipe)
+        with contextlib.suppress(OSError):  # it has ended: its last event says why
+            self._process.stdin.write(f"{what}\n")
+            self._process.stdin.flush()
+
+    def _failed(self, kind: str, reason: str) -> PhiError:
+        if kind == "memory":
+            return DoesNotFitError(
+                "the memory ran out while training", f"close other programs, or use --micro-batch 1: {_AGAIN}"
+            )
+        if kind == "disk":
+            folder = self._folder.path
+            return DoesNotFitError(
+                f"the disk of {folder} is full: the last step is not saved", f"free some space: {_AGAIN}"
+            )
+        if kind == "file":
+            return UsageError(f"the training cannot read or write a file: {reason}", f"see {self._folder.log}")
+        return TrainingFailedError(f"the training failed: {reason}", f"see {self._folder.log}")
+
+    def _died(self, code: int) -> PhiError:
+        if code == -9:
+            return DoesNotFitError(
+                "the process that trains was killed, probably because the memory ran out",
+                f"close other programs, or use --micro-batch 1: {_AGAIN}",
+            )
+        return TrainingFailedError(f"the process that trains ended (status {code})", f"see {self._folder.log}")

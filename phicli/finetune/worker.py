@@ -1,0 +1,88 @@
+"""``python -m phicli.finetune.worker FOLDER``: the process that trains. It says on standard output how far it is.
+
+Every line is a JSON object with an ``event``: ``loaded``, ``measured``, ``step``, ``validation``, ``saved``, ``done``,
+``stopped`` or ``failed``. After ``measured`` it waits for the line ``go``. The line ``stop``, or the end of standard
+input, makes it save a checkpoint and end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from phicli.errors import is_disk_full
+from phicli.finetune.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NO_MEMORY = "allocate memory"
+"""What torch says when there is no memory left."""
+
+
+class Orders:
+    """What the other process wants: read in a thread, so that training need not wait for it."""
+
+    def __init__(self, source: TextIO) -> None:
+        self.stop, self._go = threading.Event(), threading.Event()
+        threading.Thread(target=self._read, args=(source,), daemon=True).start()
+
+    def wait(self) -> None:
+        """Wait for ``go`` or ``stop``."""
+        self._go.wait()
+
+    def _read(self, source: TextIO) -> None:
+        for line in source:
+            if line.strip() == "stop":
+                break
+            self._go.set()
+        self.stop.set()
+        self._go.set()
+
+
+class Reporter:
+    """Says what happens on a stream of its own: libraries that print go to the log."""
+
+    def __init__(self) -> None:
+        self._out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        os.dup2(2, 1)
+
+    def say(self, event: str, **facts: Any) -> None:
+        """One line; a reader that left is not an error, since the end of standard input says so too."""
+        try:
+            print(json.dumps({"event": event, **facts}), file=self._out, flush=True)
+        except BrokenPipeError:
+            return
+
+
+def main(path: str) -> int:
+    """Train the run in the folder ``path``."""
+    for name in ("SIGINT", "SIGHUP"):  # the other process gets them as well, and says what to do
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    reporter, orders, folder = Reporter(), Orders(sys.stdin), RunFolder(Path(path))
+    run: Mapping[str, Any] = folder.read() or {}
+    try:
+        from phicli.finetune.sitting import train
+
+        train(folder, run, reporter.say, orders)
+    except OSError as error:
+        kind = "disk" if is_disk_full(error) else "file"
+        reporter.say("failed", kind=kind, reason=str(error))
+    except MemoryError:
+        reporter.say("failed", kind="memory", reason="no memory left")
+    except RuntimeError as error:
+        kind = "memory" if _NO_MEMORY in str(error) else "training"
+        reporter.say("failed", kind=kind, reason=str(error).splitlines()[0])
+    else:
+        return 0
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,79 @@
+"""Batches and sums, without torch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from phicli.errors import DoesNotFitError
+from phicli.finetune.base_folder import Shape
+from phicli.finetune.batching import Load, Schedule
+from phicli.finetune.options import Recipe
+from phicli.finetune.planning import fitted, needs_of, trainable_parameters
+
+TINY = Shape(1400, 128, 384, 4, 4, 2, 32, 1024, 256, tied=True)
+MINI = Shape(200_064, 3072, 8192, 32, 24, 8, 128, 131_072, 4096, tied=True)
+
+
+def test_parameters_are_those_of_the_models() -> None:
+    assert TINY.parameters == 966_784
+    assert MINI.parameters == 3_836_021_760  # as the model card of Phi-4-mini says
+    assert trainable_parameters(TINY, 16) == 131_072  # as PEFT counts them
+
+
+def test_the_border_is_never_crossed_inside_a_micro_batch() -> None:
+    lengths = [10, 300, 20, 256, 257, 30, 900, 40]
+    schedule = Schedule(lengths, 256, Recipe(batch_size=8, micro_batch=8))
+    micros = schedule.micro_batches(0)
+    assert sorted(number for micro in micros for number in micro) == list(range(8))
+    assert [{lengths[one] > 256 for one in micro} for micro in micros] == [{False}, {True}]
+
+
+def test_every_example_is_seen_once_in_an_epoch_and_the_order_is_that_of_the_seed() -> None:
+    schedule = Schedule([5] * 21, None, Recipe(batch_size=4, micro_batch=2, epochs=2))
+    assert (schedule.steps_per_epoch, schedule.steps) == (6, 12)
+    for epoch in (0, 6):
+        seen = [one for step in range(epoch, epoch + 6) for micro in schedule.micro_batches(step) for one in micro]
+        assert sorted(seen) == list(range(21))
+    other = replace(schedule, recipe=replace(schedule.recipe, seed=1))
+    assert schedule.micro_batches(0) != schedule.micro_batches(6)
+    assert schedule.micro_batches(0) != other.micro_batches(0)
+
+
+def test_the_rate_rises_and_falls() -> None:
+    schedule = Schedule([5] * 80, None, Recipe(batch_size=8, micro_batch=8, warmup=0.2))
+    assert [round(schedule.rate(step), 3) for step in range(10)] == [
+        0.5,
+        1,
+        1,
+        0.875,
+        0.75,
+        0.625,
+        0.5,
+        0.375,
+        0.25,
+        0.125,
+    ]
+
+
+def test_memory_grows_with_what_is_computed_at_once() -> None:
+    small, large = needs_of(MINI, Recipe(), Load(512, 100)), needs_of(MINI, Recipe(), Load(1024, 100))
+    assert small.weights == 4 * MINI.parameters
+    assert large.memory > small.memory
+    again = needs_of(MINI, Recipe(checkpointing=True), Load(1024, 100))
+    assert again.activations < large.activations / 4
+
+
+def test_the_largest_batch_that_fits_then_checkpointing_then_a_refusal() -> None:
+    recipe = Recipe(batch_size=8, micro_batch=8, dtype="bfloat16")
+    schedule = Schedule([1000] * 8, 4096, recipe)
+    learned = [100] * 8
+    found, needs = fitted(MINI, recipe, schedule, learned, 64 << 30)
+    assert 1 <= found.micro_batch < 8
+    assert needs.memory < 0.9 * (64 << 30)
+    assert not found.checkpointing
+    tight, _ = fitted(MINI, recipe, schedule, learned, 11 << 30)
+    assert tight.checkpointing
+    with pytest.raises(DoesNotFitError, match=r"needs .* of memory, but only 4.00 GiB"):
+        fitted(MINI, recipe, schedule, learned, 4 << 30)

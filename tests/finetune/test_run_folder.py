@@ -1,0 +1,95 @@
+"""Runs that are continued or refused, checkpoints that are complete or not there, models that are none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from phicli.errors import NotAModelError, NotFoundError, UnsupportedModelError, UsageError
+from phicli.finetune import checkpoints
+from phicli.finetune.base_folder import open_base
+from phicli.finetune.extra import require_extra
+from phicli.finetune.loss_curve import svg
+from phicli.finetune.run_folder import RunFolder
+
+
+def test_a_run_is_continued_only_as_it_was(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    assert not folder.check({"seed": 0})
+    folder.path.mkdir()
+    folder.train.write_text("1 2 3\n")
+    assert not folder.check({"seed": 0})  # it was interrupted before it could start
+    folder.write({"identity": {"seed": 0}})
+    assert folder.check({"seed": 0})
+    with pytest.raises(UsageError, match=r"has another run: learning rate, seed changed"):
+        folder.check({"seed": 1, "learning_rate": 2})
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(UsageError, match="is not the folder of a run"):
+        RunFolder(tmp_path).check({})
+
+
+def test_the_last_two_checkpoints_are_kept(tmp_path: Path) -> None:
+    for step in (1, 2, 3):
+        checkpoints.save(tmp_path, step, {"worse": step}, lambda trial: (trial / "a").write_text("x") and None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-0000002", "step-0000003"]
+    found = checkpoints.latest(tmp_path)
+    assert found is not None
+    assert (found.step, found.state["worse"]) == (3, 3)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_those_before_it(tmp_path: Path) -> None:
+    def full(trial: Path) -> None:
+        (trial / "half").write_text("x")
+        raise OSError(28, "No space left on device")
+
+    checkpoints.save(tmp_path, 1, {}, lambda trial: None)
+    with pytest.raises(OSError, match="No space"):
+        checkpoints.save(tmp_path, 2, {}, full)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-0000001"]
+    (tmp_path / "step-0000002").mkdir()  # damaged: it has no state
+    found = checkpoints.latest(tmp_path)
+    assert found is not None
+    assert found.step == 1
+
+
+def test_a_name_says_what_to_download() -> None:
+    with pytest.raises(NotFoundError) as error:
+        open_base("phi-4-mini")
+    assert "hf download microsoft/Phi-4-mini-instruct" in error.value.hint
+
+
+def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotAModelError, match="has no config"):
+        open_base(str(tmp_path))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(NotAModelError, match="is not JSON"):
+        open_base(str(tmp_path))
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(NotAModelError, match="has no weights"):
+        open_base(str(tmp_path))
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(UnsupportedModelError, match="'llama'"):
+        open_base(str(tmp_path))
+    with pytest.raises(UsageError, match="is a file"):
+        open_base(str(tmp_path / "config.json"))
+
+
+def test_a_missing_extra_names_its_size_and_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("phicli.finetune.extra.PACKAGES", ("json", "no_such_package"))
+    with pytest.raises(UsageError, match=r"not installed: no_such_package") as error:
+        require_extra()
+    assert "about 1.2 GB" in error.value.hint
+    assert "pip install 'phi-local[finetune]'" in error.value.hint
+
+
+def test_the_picture_has_both_losses() -> None:
+    picture = svg("a < b", [(step, 1 / step) for step in range(1, 1000)], [(500, 0.5), (1000, 0.2)])
+    assert picture.count("<circle") == 2
+    assert "a &lt; b" in picture
+    assert len(picture) < 20_000

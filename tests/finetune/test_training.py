@@ -1,0 +1,65 @@
+"""The training itself, with the extra: interrupted runs end like others."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.finetune, pytest.mark.process]
+pytest.importorskip("torch")
+pytest.importorskip("peft")
+
+from training.tiny_phi.hf_folder import write_folder  # noqa: E402
+
+OPTIONS = ("--threads", "1", "--batch-size", "2", "--learning-rate", "1e-3", "--save-every", "1")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    write_folder(tmp_path / "tiny-phi")
+    pairs = [(f"Where is key {n}?", f"Key {n} is in room {n * 7}.") for n in range(12)]
+    lines = [{"messages": [{"role": "user", "content": q}, {"role": "assistant", "content": a}]} for q, a in pairs]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    return tmp_path / "tiny-phi"
+
+
+def command(model: Path, run: str, *options: str) -> list[str]:
+    train, out = str(model.parent / "train.jsonl"), str(model.parent / run)
+    return [sys.executable, "-m", "phicli", "finetune", str(model), train, "--out", out, *OPTIONS, *options]
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_an_interrupted_run_continues_to_the_same_adapter(
+    model: Path, environment: dict[str, str], how: signal.Signals
+) -> None:
+    epochs = ("--epochs", "20")
+    whole = subprocess.run(command(model, "whole", *epochs, "--json"), env=environment, capture_output=True, check=True)
+    broken = subprocess.Popen(command(model, "broken", *epochs), env=environment, stderr=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL)  # fmt: skip
+    checkpoints = model.parent / "broken" / "checkpoints"
+    deadline = time.monotonic() + 120
+    while not list(checkpoints.glob("step-*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(broken.pid, how)
+    assert broken.wait(60) in (130, -9)
+    again = subprocess.run(
+        command(model, "broken", *epochs, "--json"), env=environment, capture_output=True, check=True
+    )
+    losses = [json.loads(done.stdout)["data"]["loss"] for done in (whole, again)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+
+
+def test_a_run_that_takes_too_long_does_not_start(model: Path, environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        command(model, "long", "--epochs", "5000", "--max-time", "0.01"), env=environment, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 5
+    assert "more than --max-time" in done.stderr
