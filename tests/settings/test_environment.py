@@ -17,8 +17,9 @@ MEAN_SOMETHING = {
 
 SET_BY_PHI = {
     "PYTHONUTF8", "GGML_NO_BACKTRACE", "LLAMA_ARG_CHAT_TEMPLATE", "LLAMA_ARG_LOG_VERBOSITY", "LLAMA_",
+    "TOKENIZERS_PARALLELISM", "PYTHONPATH",
 }  # fmt: skip
-"""For the engine's process, whatever they were."""
+"""For processes of engines and of training, whatever they were."""
 
 
 def test_only_what_phi_reads_is_dropped() -> None:
