@@ -86,6 +86,8 @@ class TableOutput:
         if "id" in self.columns and "id" not in fields:
             own[self.columns.index("id")] = result.get("id")
         error = (result.get("error") or {}).get("message")
+        if row is not None and row.problem:
+            error = f"line {row.line}: {error}"
         return self._record([*own, *self._answer(result), *self._ends(result), error])
 
     @property

@@ -18,7 +18,9 @@ def print_report(terminal: Terminal, report: Report, *, as_json: bool, quiet: bo
     terminal.say(_summary(report))
     if report.cut_off:
         answers = counted(report.cut_off, "answer")
-        terminal.say(f"note: {answers} reached the limit of tokens; allow more: --max-tokens N")
+        terminal.say(
+            f"note: {answers} reached the limit of tokens; to ask all lines again with more: --restart --max-tokens N"
+        )
     for one in report.failures:
         terminal.say(f"line {one.line}: {one.reason}")
     if (more := report.failed - len(report.failures)) > 0:
