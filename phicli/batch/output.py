@@ -110,6 +110,11 @@ class TableOutput:
         return text.getvalue().encode(errors="replace")
 
 
+def is_table(path: Path) -> bool:
+    """Whether the output at ``path`` is a table, by its name."""
+    return path.suffix.lower() in _TABLES
+
+
 def output_of(path: Path, layout: Layout, scan: Scan, form: Form | None, *, tools: bool) -> Output:
     """How the output at ``path`` is written: a table by its name, else JSON lines.
 

@@ -119,7 +119,7 @@ class Sitting:
             self._wanted.out, self._wanted.journal, self._target.name, self._reading.seen.rows,
             len(self._journal) - self._failed, self._failed, self._broken, self._asked, self._cut_off,
             self._tokens["prompt"], self._tokens["cached"], self._tokens["completion"], elapsed_s, dict(self._workers),
-            tuple(self._failures()), self._some_too_short(),
+            tuple(self._failures()), self._some_too_short(), isinstance(self._results, RequestWords),
         )  # fmt: skip
 
     def _ask(self, askable: int) -> None:
