@@ -250,7 +250,9 @@ class Sitting:
             self._watch.say(f"note: {lines} of {journal.path.name} cannot be read; what they had is asked again")
         known = rows - pending
         if known and pending:
-            self._watch.say(f"note: {known} of {rows} lines were done before; {pending} are left")
+            self._watch.say(
+                f"note: {known} of {rows} lines were done before; {pending} {'is' if pending == 1 else 'are'} left"
+            )
 
     def _with_counts(self, error: PhiError) -> PhiError:
         """``error`` with how far it came, and how it goes on."""

@@ -17,6 +17,8 @@ def print_report(terminal: Terminal, report: Report, *, as_json: bool, quiet: bo
     if quiet:
         return
     terminal.say(_summary(report))
+    if len(workers := report.workers or {}) > 1:
+        terminal.say("answered by " + ", ".join(f"{name}: {format_count(lines)}" for name, lines in workers.items()))
     if report.cut_off:
         answers = counted(report.cut_off, "answer")
         terminal.say(

@@ -441,6 +441,11 @@ def test_requests_in_and_responses_out(tmp_path: Path, out: Path) -> None:
     assert first["id"].startswith("batch_req_")
     assert (second["custom_id"], second["response"]["status_code"]) == ("two", 400)
     assert "messages is empty" in second["response"]["body"]["error"]["message"]
+    source.write_text(
+        json.dumps(whole) + "\n" + json.dumps({**wrong, "url": "/v1/embeddings"}) + "\n", encoding="utf-8"
+    )
+    run_batch(batch_of(source, out, restart=True), ScriptedTarget, Told())
+    assert lines(out)[1]["response"]["body"]["error"]["message"].startswith("url is '/v1/embeddings', but must be /v1/")
     before = out.read_bytes()
     out.unlink()
     run_batch(batch_of(source, out), lambda: ScriptedTarget(never), Told())

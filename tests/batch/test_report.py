@@ -39,3 +39,10 @@ def test_a_folder_that_is_not_there_is_to_be_created(tmp_path: Path) -> None:
     with open_source(str(source)) as opened, pytest.raises(UsageError) as error:
         require_place(wanted, opened)
     assert "mkdir -p" in error.value.hint
+
+
+def test_the_lines_of_each_remote_are_said() -> None:
+    said = io.StringIO()
+    report = Report(Path("o"), Path("j"), "m", 5, 5, 0, asked=5, workers={"east/a": 3, "west/a": 2})
+    print_report(Terminal(io.StringIO(), io.StringIO(), said, colour=False), report, as_json=False, quiet=False)
+    assert "answered by east/a: 3, west/a: 2" in said.getvalue()
