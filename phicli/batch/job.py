@@ -125,7 +125,7 @@ def _require_own(wanted: BatchOptions) -> None:
         if value:
             raise UsageError(
                 f"{name} has no effect on an OpenAI batch file: each line is a whole request",
-                "leave it out, or read the file as JSON lines: --input-format jsonl",
+                "leave it out, and say it in the body of each line",
             )
 
 

@@ -86,6 +86,8 @@ class TableOutput:
         if "id" in self.columns and "id" not in fields:
             own[self.columns.index("id")] = result.get("id")
         error = (result.get("error") or {}).get("message")
+        if row is not None and row.problem:
+            error = f"line {row.line}: {error}"
         return self._record([*own, *self._answer(result), *self._ends(result), error])
 
     @property
@@ -106,6 +108,11 @@ class TableOutput:
         text = io.StringIO()
         csv.writer(text, delimiter=self.delimiter, lineterminator="\n").writerow([_cell(one) for one in values])
         return text.getvalue().encode(errors="replace")
+
+
+def is_table(path: Path) -> bool:
+    """Whether the output at ``path`` is a table, by its name."""
+    return path.suffix.lower() in _TABLES
 
 
 def output_of(path: Path, layout: Layout, scan: Scan, form: Form | None, *, tools: bool) -> Output:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from pathlib import Path
 from typing import Final
 
@@ -69,5 +70,9 @@ def _require_writable(out: Path) -> None:
                 pass
     except IsADirectoryError:
         raise UsageError(f"{out} is a folder", f"name a file in it: --out {out / 'answers.jsonl'}") from None
+    except FileNotFoundError:
+        raise UsageError(
+            f"{out} cannot be written: the folder does not exist", f"create it: mkdir -p {shlex.quote(str(out.parent))}"
+        ) from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{out} cannot be written: {reason_of(error)}", _EXAMPLE) from None

@@ -36,6 +36,8 @@ class Report:
         elapsed_s: from its first question.
         workers: how many rows each worker of this run has answered.
         failures: the first ones.
+        some_too_short: the limit of tokens ended an answer before it had its form.
+        has_responses: the output has responses to the requests of an OpenAI batch file.
     """
 
     out: Path
@@ -53,6 +55,8 @@ class Report:
     elapsed_s: float = 0.0
     workers: Mapping[str, int] | None = None
     failures: tuple[Failure, ...] = ()
+    some_too_short: bool = False
+    has_responses: bool = False
 
     def to_data(self) -> dict[str, Any]:
         """As ``--json`` has it."""

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
+from phicli.answering.formed import FormError
 from phicli.answering.types import Answer
 from phicli.batch.asking import Answered, Item, RowWorker
 from phicli.batch.formats import Layout
 from phicli.batch.options import BatchOptions
-from phicli.batch.out_file import OutFile
+from phicli.batch.out_file import OutChangedError, OutFile
 from phicli.batch.report import Failure, Report
 from phicli.batch.requests import RequestWords
 from phicli.batch.results import PlainResults, Results, reason_in, saved, tokens_in, was_cut_off
@@ -23,7 +24,6 @@ from phicli.batch.target import Target
 from phicli.batch.types import Row, Watch
 from phicli.batch.wording import Wording
 from phicli.errors import (
-    CheckFailedError,
     DoesNotFitError,
     PhiError,
     UsageError,
@@ -95,7 +95,7 @@ class Sitting:
             self._out.verify()
             pending = self._reading.seen.rows - len(self._journal) + len(self._again)
             self._say_what_was_done(pending)
-            if askable := pending - (self._reading.seen.wrong - self._broken):
+            if askable := pending - max(0, self._reading.seen.wrong - self._broken):
                 self._ask(askable)
             elif pending:
                 with self._out:
@@ -119,7 +119,7 @@ class Sitting:
             self._wanted.out, self._wanted.journal, self._target.name, self._reading.seen.rows,
             len(self._journal) - self._failed, self._failed, self._broken, self._asked, self._cut_off,
             self._tokens["prompt"], self._tokens["cached"], self._tokens["completion"], elapsed_s, dict(self._workers),
-            tuple(self._failures()),
+            tuple(self._failures()), self._some_too_short(), isinstance(self._results, RequestWords),
         )  # fmt: skip
 
     def _ask(self, askable: int) -> None:
@@ -174,7 +174,9 @@ class Sitting:
         self._asked += 1
         error = done.result.error or self._cut_off_error(answers)
         if error is not None:
-            self._save(row, self._results.failed(row, error), failed=True)
+            never = done.result.error is not None and type(error) is UsageError  # the request, whoever is asked
+            self._broken += never
+            self._save(row, self._results.failed(row, error), failed=True, broken=never)
         else:
             self._save(row, self._results.answered(row, answers, done.worker), failed=False)
 
@@ -184,7 +186,8 @@ class Sitting:
         for answer in answers:
             if form is not None and answer.finish_reason == "length":
                 tokens = counted(answer.usage.completion_tokens, "token")
-                return CheckFailedError(f"the answer was cut off after {tokens}, before it matched {form.name}")
+                message = f"the answer was cut off after {tokens}, before it matched {form.name}"
+                return FormError(message, "", answer, ["it was cut off"])
         return None
 
     def _save(self, row: Row, result: Mapping[str, Any], *, failed: bool, broken: bool = False) -> None:
@@ -247,17 +250,23 @@ class Sitting:
             self._watch.say(f"note: {lines} of {journal.path.name} cannot be read; what they had is asked again")
         known = rows - pending
         if known and pending:
-            self._watch.say(f"note: {known} of {rows} lines were done before; {pending} are left")
+            self._watch.say(
+                f"note: {known} of {rows} lines were done before; {pending} {'is' if pending == 1 else 'are'} left"
+            )
 
     def _with_counts(self, error: PhiError) -> PhiError:
         """``error`` with how far it came, and how it goes on."""
         report = self.report()
         done = len(self._journal) - len(self._again)
         error.data = {**(error.data or {}), **report.to_data()}
-        if done:
+        if done and not isinstance(error, OutChangedError):  # which is refused again until somebody moves it
             error.message = f"{error.message}; {done} of {report.rows} lines are done"
             error.hint = f"{error.hint}; {_AGAIN}" if error.hint else _AGAIN
         return error
+
+    def _some_too_short(self) -> bool:
+        results = (self._journal.get(number).result["out"] for number in sorted(self._journal.failed))
+        return any((one.get("error") or {}).get("finish_reason") == "length" for one in results)
 
     def _failures(self) -> Iterator[Failure]:
         for number in sorted(self._journal.failed)[:_MOST_FAILURES]:

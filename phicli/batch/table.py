@@ -128,7 +128,9 @@ def _row(number: int, line: int, columns: tuple[str, ...], cells: list[str], pro
         problem = f"it has {counted(len(cells), 'column')}, but the first line has {len(columns)}"
     if not problem and not _is_text(cells):
         problem = "it is not UTF-8 text"
-    return Row(number, line, {} if problem else dict(zip(columns, cells, strict=True)), problem)
+    if problem:
+        cells = [cell.encode(errors="surrogateescape").decode(errors="replace") for cell in cells]
+    return Row(number, line, dict(zip(columns, cells, strict=not problem)), problem)
 
 
 def _is_text(cells: Iterable[str]) -> bool:

@@ -20,7 +20,7 @@ class Row:
         number: from 0, empty lines not counted.
         line: where it begins in the file, from 1.
         fields: its keys, or its columns.
-        problem: what is wrong with it; empty where nothing is, and ``fields`` then are what it has.
+        problem: what is wrong with it; empty where nothing is. ``fields`` then are what could be read of a table.
     """
 
     number: int
@@ -29,8 +29,8 @@ class Row:
     problem: str = ""
 
     def name(self, key: str = "id") -> str | int | float:
-        """Its id: the value of ``key``, else the number of its line."""
-        value = self.fields.get(key)
+        """Its id: the value of ``key``, else the number of its line, which is also that of a row with a problem."""
+        value = None if self.problem else self.fields.get(key)
         return self.line if value is None or value == "" else value
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from phicli.batch.job import run_batch
 from phicli.batch.options import DEFAULT, BatchOptions
 from phicli.batch.source import STANDARD_INPUT
-from phicli.batch.target import LocalTarget
+from phicli.batch.target import USUAL_REASONING_TOKENS, LocalTarget
 from phicli.commands.batch_options import answers_of, batch_template, out_path, read_format, words_of
 from phicli.commands.form_options import FormOptions, form_was_typed
 from phicli.commands.locating import locate_or_offer
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from phicli.remotes.types import RemoteModelName
     from phicli.ui.terminal import Terminal
 
+_LARGE_TOKENS: Final = 2 * USUAL_REASONING_TOKENS
+"""More than any model may use where nothing was typed."""
 _LONGEST: Final = 160
 """Of a command in a hint."""
 
@@ -76,7 +78,7 @@ def do_batch(ctx: Any, typed: Typed) -> None:
         report = run_batch(wanted, lambda: _target(wanted, terminal, typed), line)
     print_report(terminal, report, as_json=typed.as_json and not report.failed, quiet=typed.quiet or typed.as_json)
     if report.failed:
-        raise _some_failed(report)
+        raise _some_failed(report, wanted.options.max_tokens)
 
 
 def _wanted(ctx: Any, typed: Typed, say: Any) -> BatchOptions:
@@ -144,7 +146,7 @@ def _remotes(ctx: Any, typed: Typed, model: str | None) -> tuple[RemoteModelName
         if alone is not None and not own:
             raise UsageError(
                 f"{model} is a model of a remote, and --remote names another one",
-                f"name the model without its remote: {alone.model}",
+                f"give both with --remote: {alone.model} --remote {alone.remote.name} --remote {name}",
             )
         if not own and not was_typed(ctx, "model"):
             hint = f"phi batch IN MODEL --out OUT --remote {name}; see its models: phi remotes test {name}"
@@ -172,11 +174,22 @@ def _target(wanted: BatchOptions, terminal: Terminal, typed: Typed) -> Target:
     return LocalTarget(model, wanted)
 
 
-def _some_failed(report: Report) -> CheckFailedError:
+def _some_failed(report: Report, max_tokens: int | None) -> CheckFailedError:
     message = f"{report.failed} of {counted(report.rows, 'line')} failed"
     if report.broken == report.failed:
         hint = "correct them in another file, and ask that with another --out"
         return CheckFailedError(message, hint, data=report.to_data())
-    command = shlex.join(["phi", *(word for word in sys.argv[1:] if word not in ("--retry-failed", "--restart"))])
-    again = f"{command} --retry-failed" if len(command) <= _LONGEST else "the same command with --retry-failed"
+    words = [word for word in sys.argv[1:] if word not in ("--retry-failed", "--restart")]
+    more = "--retry-failed"
+    if report.some_too_short:
+        words = _without(words, "--max-tokens")
+        more += f" --max-tokens {_LARGE_TOKENS if max_tokens is None else max_tokens * 4}"
+    command = shlex.join(["phi", *words])
+    again = f"{command} {more}" if len(command) <= _LONGEST else f"the same command with {more}"
     return CheckFailedError(message, f"ask them again: {again}", data=report.to_data())
+
+
+def _without(words: list[str], option: str) -> list[str]:
+    """``words`` without an option and its value."""
+    kept = [word for before, word in zip(["", *words], words, strict=False) if before != option]
+    return [word for word in kept if word != option and not word.startswith(f"{option}=")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from phicli.batch.output import is_table
 from phicli.batch.report import Report
 from phicli.ui.envelope import print_result
 from phicli.ui.terminal import Terminal
@@ -16,13 +17,24 @@ def print_report(terminal: Terminal, report: Report, *, as_json: bool, quiet: bo
     if quiet:
         return
     terminal.say(_summary(report))
+    if len(workers := report.workers or {}) > 1:
+        terminal.say("answered by " + ", ".join(f"{name}: {format_count(lines)}" for name, lines in workers.items()))
     if report.cut_off:
         answers = counted(report.cut_off, "answer")
-        terminal.say(f"note: {answers} reached the limit of tokens; allow more: --max-tokens N")
+        terminal.say(
+            f"note: {answers} reached the limit of tokens; to ask all lines again with more: --restart --max-tokens N"
+        )
     for one in report.failures:
         terminal.say(f"line {one.line}: {one.reason}")
     if (more := report.failed - len(report.failures)) > 0:
-        terminal.say(f"… and {format_count(more)} more; see the key error in {report.out}")
+        terminal.say(f"… and {format_count(more)} more; see {_place(report)} in {report.out}")
+
+
+def _place(report: Report) -> str:
+    """Where the output says why a line failed."""
+    if report.has_responses:
+        return "response.body.error"
+    return "the column error" if is_table(report.out) else "the key error"
 
 
 def _summary(report: Report) -> str:

@@ -261,6 +261,7 @@ def test_an_output_that_somebody_changed_is_not_overwritten(source: Path, out: P
             run_batch(batch_of(source, out), lambda: ScriptedTarget(never), Told())
         assert out.read_bytes() == wrong
         assert "move it away" in error.value.hint
+        assert "to continue" not in error.value.hint
     assert "line 1 " in error.value.message
 
 
@@ -317,6 +318,38 @@ def test_an_answer_that_the_limit_cut_off_fails_only_where_it_must_have_a_form(s
     report = run_batch(formed, lambda: ScriptedTarget(cut), Told())
     assert (report.failed, report.cut_off) == (20, 0)
     assert "cut off after 3 tokens, before it matched the schema" in lines(out)[0]["error"]["message"]
+    assert (report.completion_tokens, report.some_too_short) == (60, True)
+    more = replace(formed, restart=False, retry_failed=True, options=ChatOptions(max_tokens=9))
+    report = run_batch(more, ScriptedTarget, Told())
+    assert (report.asked, report.failed, report.some_too_short) == (20, 0, False)
+
+
+def test_a_request_that_nothing_can_answer_is_not_asked_again(source: Path, out: Path) -> None:
+    def refuse(asked: Asked) -> Outcome:
+        return Outcome(None, UsageError("it does not continue a text")) if question(asked) == "q4" else echo(asked)
+
+    report = run_batch(batch_of(source, out), lambda: ScriptedTarget(refuse), Told())
+    assert (report.failed, report.broken) == (1, 1)
+    target = ScriptedTarget(never)
+    report = run_batch(batch_of(source, out, retry_failed=True), lambda: target, Told())
+    assert (report.failed, report.broken, target.opened) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "hint"),
+    [
+        ("in.csv", b"a\ngr\xfc\xdfe\n", "iconv -f WINDOWS-1252 -t UTF-8"),
+        ("in.txt", b"letter\nDear all\n", "--input-format csv"),
+    ],
+)
+def test_a_file_that_cannot_be_asked_says_what_to_do(
+    tmp_path: Path, out: Path, name: str, content: bytes, hint: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    words = Words(read_text("{a}" if name == "in.csv" else "{letter}"))
+    with pytest.raises(UsageError) as error:
+        run_batch(batch_of(tmp_path / name, out, words=words), ScriptedTarget, Told())
+    assert hint in error.value.hint
 
 
 def test_an_answer_without_its_form_is_kept_beside_the_error(source: Path, out: Path) -> None:
@@ -377,7 +410,7 @@ def test_a_table_in_and_out(tmp_path: Path) -> None:
     expected = (
         "name,note,text,finish_reason,error\n"
         'France,"a, b",echo France?,stop,\n'
-        ',,,,"it has 1 column, but the first line has 2"\n'
+        'x,,,,"line 3: it has 1 column, but the first line has 2"\n'
         "Italy,=1+1,echo Italy?,stop,\n"
     )
     assert out.read_text(encoding="utf-8") == expected
@@ -408,6 +441,11 @@ def test_requests_in_and_responses_out(tmp_path: Path, out: Path) -> None:
     assert first["id"].startswith("batch_req_")
     assert (second["custom_id"], second["response"]["status_code"]) == ("two", 400)
     assert "messages is empty" in second["response"]["body"]["error"]["message"]
+    source.write_text(
+        json.dumps(whole) + "\n" + json.dumps({**wrong, "url": "/v1/embeddings"}) + "\n", encoding="utf-8"
+    )
+    run_batch(batch_of(source, out, restart=True), ScriptedTarget, Told())
+    assert lines(out)[1]["response"]["body"]["error"]["message"].startswith("url is '/v1/embeddings', but must be /v1/")
     before = out.read_bytes()
     out.unlink()
     run_batch(batch_of(source, out), lambda: ScriptedTarget(never), Told())

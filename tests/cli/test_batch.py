@@ -103,6 +103,24 @@ def test_a_line_that_fails_does_not_stop_the_rest(phi: Phi, tmp_path: Path) -> N
     assert (run.code, run.json["data"]["asked"]) == (9, 1)
 
 
+def test_an_answer_that_was_cut_off_is_asked_again_with_more(phi: Phi, table: Path, tmp_path: Path) -> None:
+    command = (
+        "batch",
+        str(table),
+        "--out",
+        str(tmp_path / "o.csv"),
+        "tiny-phi",
+        "-p",
+        "{country}?",
+        "--schema",
+        SCHEMA,
+    )
+    run = phi(*command, "--max-tokens", "3", "--json")
+    assert run.code == 9
+    assert run.json["error"]["hint"].endswith("--retry-failed --max-tokens 12")
+    assert run.json["data"]["usage"]["completion_tokens"] == 9
+
+
 def test_a_template_words_the_lines_and_its_schema_forms_the_answers(phi: Phi, table: Path, tmp_path: Path) -> None:
     template = tmp_path / "capital.toml"
     template.write_text(

@@ -128,7 +128,7 @@ def test_schemas_are_checked_here_whatever_the_remote_says(
 def test_options_that_make_no_sense_with_remotes(phi: Phi, two: tuple[Endpoint, Endpoint], source: Path) -> None:
     for words, said in (
         (("two/phi-4", "--threads", "2"), "--threads sets an engine of this machine"),
-        (("two/phi-4", "--remote", "one"), "is a model of a remote, and --remote names another one"),
+        (("two/phi-4", "--remote", "one"), "give both with --remote: phi-4 --remote two --remote one"),
         (("--remote", "one"), "--remote requires the name of a model"),
         (("phi-4", "--remote", "one", "--remote", "one"), "a remote is named twice"),
         (("phi-4", "--remote", "ono"), "remote 'ono' not found"),
