@@ -240,3 +240,13 @@ def test_ctrl_c_awaits_what_is_under_way_and_a_second_one_does_not(
     assert process.returncode == 130
     assert f"{answered} of {answered}" in out.decode()
     assert f"interrupted: {answered} of 100 questions were asked" in err.decode()
+
+
+def test_a_missing_key_is_found_before_any_model_is_asked(phi: Phi, known: str) -> None:
+    with by_question(ANSWERS) as endpoint, by_question(ANSWERS) as other:
+        add(phi, endpoint, "--kind", "vllm")
+        add(phi, other, "--kind", "vllm", "--key-env", "OTHER_KEY", name="other")
+        run = phi("eval", "lab/phi-4", "other/phi-4", "--set", known)
+        assert run.code == 2
+        assert "OTHER_KEY is not set" in run.err
+        assert endpoint.asked == other.asked == []

@@ -55,12 +55,20 @@ def add_remote(name: str, url: str, kind: str | None, key_env: str | None, *, ke
     remote = Remote(name, address, chosen or "openai", key_env, keyring)
     path = add(remote)
     notes = _notes(remote, guessed=kind is None and kept is None, typed=url)
+    if before is not None and before.url != address:
+        notes.append(f"{name} was {before.url}; to change it back: {command_to_add(before)}")
     if before is not None and before.key_env and not (remote.key_env or remote.keyring):
         notes.append(
             f"{before.key_env} is not sent to the new address; if it is the key there, too: "
             f"phi remotes add {name} {address} --key-env {before.key_env}"
         )
     return Added(remote, path, before, tuple(notes))
+
+
+def command_to_add(remote: Remote) -> str:
+    """What is typed to configure ``remote`` as it is."""
+    key = f" --key-env {remote.key_env}" if remote.key_env else " --keyring" if remote.keyring else ""
+    return f"phi remotes add {remote.name} {remote.url} --kind {remote.kind}{key}"
 
 
 def _known(name: str) -> Remote | None:
