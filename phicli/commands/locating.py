@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from phicli.errors import THIS_COMMAND, AmbiguousModelError, NotFoundError, NotInstalledError, PhiError
@@ -55,7 +54,8 @@ def locate_or_offer(name: str, terminal: Terminal, *, ask: bool, quiet: bool) ->
         ask: whether to ask at all; outside a terminal nothing is asked either.
         quiet: print no progress.
 
-    Of several models in a repository a person is asked which.
+    Of several models in a repository a person is asked which. A name that seems to be that of a remote, misspelled, is
+    not offered: the hub would be asked for what was never meant to leave for it.
 
     Raises:
         AmbiguousModelError: several models are meant, and none was chosen.
@@ -75,17 +75,17 @@ def locate_or_offer(name: str, terminal: Terminal, *, ask: bool, quiet: bool) ->
 
         return locate(ask_which(terminal, error, ask=ask))
     except NotInstalledError as missing:
-        if not ask or not terminal.can_ask:
-            raise _as_remote(missing, name) from None
+        if meant_remote(name) is not None or not ask or not terminal.can_ask:
+            raise as_remote(missing, name) from None
         from phicli.commands.downloading import offer
 
         name = offer(terminal, missing, quiet=quiet)
         return locate(name)
     except NotFoundError as error:
-        raise _as_remote(error, name) from None
+        raise as_remote(error, name) from None
 
 
-def _as_remote(error: NotFoundError, name: str) -> NotFoundError:
+def as_remote(error: NotFoundError, name: str) -> NotFoundError:
     """``error`` about a model called ``name``, with what it could mean where remotes are configured."""
     from phicli.remotes.known import names
 
@@ -93,11 +93,27 @@ def _as_remote(error: NotFoundError, name: str) -> NotFoundError:
         known = names()
     except PhiError:  # of the file of the remotes, which has nothing to do with the model
         return error
-    owner, slash, model = name.partition("/")
+    _, slash, model = name.partition("/")
     if not slash and name.lower() in known:
         remote = name.lower()
         hint = f"name a model of it: {THIS_COMMAND} {remote}/MODEL; see its models: phi remotes test {remote}"
         return NotFoundError(f"{name} is a remote, not a model", hint)
-    if slash and (close := get_close_matches(owner.lower(), known, n=1)):
-        error.hint = f"did you mean {close[0]}/{model}, a model of the remote {close[0]}? Or {error.hint}"
+    if (meant := meant_remote(name)) is not None:
+        error.hint = f"did you mean {meant}/{model}, a model of the remote {meant}? Or {error.hint}"
     return error
+
+
+def meant_remote(name: str) -> str | None:
+    """The remote whose name is misspelled in ``name``; None where there is none, or its owner is known on the hub."""
+    owner, slash, model = name.partition("/")
+    if not slash or not model or "://" in name or name.startswith(_BEGINS_PATH):
+        return None
+    from phicli.commands.remotes.owners import known_owner
+    from phicli.remotes.close_names import closest
+    from phicli.remotes.known import names
+
+    try:
+        meant = closest(owner, names())
+    except PhiError:
+        return None
+    return None if meant is None or known_owner(owner) is not None else meant

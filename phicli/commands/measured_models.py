@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from phicli.commands.bench_options import refuse
+from phicli.commands.locating import as_remote
 from phicli.commands.remotes.elsewhere import remote_of
 from phicli.commands.remotes.notices import say_of_remote
 from phicli.engine.settings import FIELDS
-from phicli.errors import UsageError
+from phicli.errors import AmbiguousModelError, NotFoundError, UsageError
 from phicli.remotes.types import RemoteModelName
 from phicli.ui.terminal import Terminal
 
@@ -23,11 +24,28 @@ def models_to_ask(ctx: Any, typed: Sequence[str]) -> tuple[str | RemoteModelName
 
     Raises:
         UsageError: an option is of no use, because all models are on remotes; or the file of the remotes has an error.
+        NotFoundError: there is no such model.
     """
     models = tuple(remote_of(name) or name for name in typed)
     if models and all(isinstance(one, RemoteModelName) for one in models):
         refuse(ctx, _OF_THIS_MACHINE, "is for models on this machine, and these are on remotes")
+    for name in typed:
+        _check_found(name)
     return models
+
+
+def _check_found(name: str) -> None:
+    """Return unless nothing of this machine or a remote is called ``name``; the hint has the remote that is like it."""
+    if remote_of(name) is not None:
+        return
+    from phicli.plan.locate import locate
+
+    try:
+        locate(name)
+    except AmbiguousModelError:  # it is here, and is told where it is measured
+        return
+    except NotFoundError as error:
+        raise as_remote(error, name) from None
 
 
 def say_of_remotes(terminal: Terminal, models: Sequence[str | RemoteModelName], *, quiet: bool) -> None:

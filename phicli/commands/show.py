@@ -21,7 +21,9 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show the details of a model or a GGUF file."""
+    from phicli.commands.locating import as_remote
     from phicli.commands.remotes.showing import is_shown
+    from phicli.errors import NotFoundError
     from phicli.plan.description import describe, look_here
     from phicli.plan.tuned_here import tuned_files
     from phicli.ui.envelope import print_result
@@ -31,7 +33,10 @@ def show(
     terminal = Terminal.current()
     if is_shown(terminal, model, as_json=as_json):
         return None
-    shown, here = look_here(describe(model), terminal.say)
+    try:
+        shown, here = look_here(describe(model), terminal.say)
+    except NotFoundError as error:
+        raise as_remote(error, model) from None
     tuned = tuned_files(shown)
     if as_json:
         from phicli.ui.models.data import description_data

@@ -10,6 +10,7 @@ from typing import Any, Final
 from phicli.engine.endpoint.address import Address, address_with_key
 from phicli.errors import NotFoundError, UsageError, reason_of
 from phicli.paths import config_dir
+from phicli.remotes.close_names import closest
 from phicli.remotes.kinds import KINDS
 from phicli.remotes.types import Remote
 from phicli.settings.file import SettingsFile, did_you_mean, read_settings, toml_value
@@ -161,8 +162,9 @@ def _to_fix(error: UsageError, path: Path) -> UsageError:
 
 def not_found(name: str, known: tuple[str, ...]) -> NotFoundError:
     """The error that there is no remote called ``name`` among those that are ``known``."""
+    close = closest(name, known)
     listed = f"the remotes are {', '.join(known)}" if known else ADD
-    return NotFoundError(f"remote {name!r} not found", did_you_mean(name, known) or listed)
+    return NotFoundError(f"remote {name!r} not found", f"did you mean {close}?" if close else listed)
 
 
 def _remote(file: SettingsFile, name: str) -> Remote:

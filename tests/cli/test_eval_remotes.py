@@ -249,3 +249,13 @@ def test_a_model_that_the_remote_does_not_have_is_not_found(phi: Phi, known: str
         run = phi("eval", "lab/phi-5", "--set", known)
     assert run.code == 3, run.err
     assert "The model `phi-5` does not exist" in run.err
+
+
+def test_a_missing_key_is_found_before_any_model_is_asked(phi: Phi, known: str) -> None:
+    with by_question(ANSWERS) as endpoint, by_question(ANSWERS) as other:
+        add(phi, endpoint, "--kind", "vllm")
+        add(phi, other, "--kind", "vllm", "--key-env", "OTHER_KEY", name="other")
+        run = phi("eval", "lab/phi-4", "other/phi-4", "--set", known)
+        assert run.code == 2
+        assert "OTHER_KEY is not set" in run.err
+        assert endpoint.asked == other.asked == []

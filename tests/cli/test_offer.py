@@ -54,3 +54,36 @@ def test_a_script_is_told(hub: LoopbackHub, online: Phi) -> None:
     assert told.code == 3
     assert "phi pull some/tiny" in told.err
     assert not list(hub.requests)
+
+
+@pytest.mark.parametrize("question", [[QUESTION], []])
+def test_a_misspelled_remote_is_not_looked_for_on_the_hub(
+    hub: LoopbackHub, phi: Phi, environment: dict[str, str], question: list[str]
+) -> None:
+    for name in ("west", "east"):
+        assert phi("remotes", "add", name, "http://127.0.0.1:9/v1").code == 0
+    online = environment | {"HF_HUB_OFFLINE": ""} | hub.environment
+    person = Person(online, "chat", "esat/tiny-phi", *question)
+    assert person.end()[0] == 3
+    assert "did you mean east/tiny-phi" in " ".join(person.screen.split())
+    assert not list(hub.requests)
+
+
+def test_an_owner_who_is_known_is_no_misspelled_remote(hub: LoopbackHub, phi: Phi, environment: dict[str, str]) -> None:
+    assert phi("remotes", "add", "micro-soft", "http://127.0.0.1:9/v1").code == 0
+    hub.add_repo("microsoft/tiny", {"tiny-Q4_K_M.gguf": TINY_PHI})
+    person = Person(environment | {"HF_HUB_OFFLINE": ""} | hub.environment, "chat", "microsoft/tiny", QUESTION)
+    person.wait_for("[Y/n]")
+    person.type("n\n")
+    assert person.end()[0] == 3
+
+
+@pytest.mark.parametrize("words", [("show",), ("eval", "--set", "arithmetic")])
+def test_other_commands_name_the_remote_that_was_meant(phi: Phi, words: tuple[str, ...]) -> None:
+    for name in ("west", "east"):
+        phi("remotes", "add", name, "http://127.0.0.1:9/v1")
+    run = phi(words[0], "esat/tiny-phi", *words[1:])
+    assert run.code == 3
+    assert "did you mean east/tiny-phi" in run.err
+    alone = phi(words[0], "east", *words[1:])
+    assert (alone.code, "east is a remote, not a model" in alone.err) == (3, True)

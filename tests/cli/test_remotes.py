@@ -156,8 +156,24 @@ def test_one_wrong_name_removes_nothing(phi: Phi, remotes_toml: Path) -> None:
     phi("remotes", "add", "lab", "http://127.0.0.1:9/v1")
     run = phi("remotes", "rm", "lab", "lb")
     assert run.code == 3
-    assert "did you mean lab?" in run.err
+    assert "remote 'lb' not found; nothing was removed" in run.err
+    assert "the remotes are lab" in run.err
+    assert "did you mean lab?" in phi("remotes", "rm", "lb").err
     assert "[lab]" in remotes_toml.read_text()
+    several = phi("remotes", "rm", "lab", "lab2")
+    assert "remote 'lab2' not found; nothing was removed" in several.err
+    assert "did you mean lab?" not in several.err
+
+
+def test_an_address_that_was_replaced_can_be_had_back(phi: Phi, remotes_toml: Path) -> None:
+    phi("remotes", "add", "lab", "http://127.0.0.1:9/v1", "--kind", "vllm", "--key-env", "LAB_KEY")
+    before = remotes_toml.read_text()
+    run = phi("remotes", "add", "Lab", "http://127.0.0.1:8/v1")
+    assert "lab was http://127.0.0.1:9/v1; to change it back: phi remotes add lab" in " ".join(run.err.split())
+    command = "remotes add lab http://127.0.0.1:9/v1 --kind vllm --key-env LAB_KEY"
+    assert command in " ".join(run.err.split())
+    assert phi(*command.split()).code == 0
+    assert remotes_toml.read_text() == before
 
 
 def test_a_default_model_that_goes_with_its_remote(phi: Phi) -> None:

@@ -14,6 +14,7 @@ from phicli.engine.starting import OnTick
 from phicli.jobs.notices import Notices
 from phicli.jobs.workers import RemoteWorker
 from phicli.remotes.asking import RemoteAsking
+from phicli.remotes.keys import address_of
 from phicli.remotes.kinds import kind_of
 from phicli.remotes.listing import variant_meant
 from phicli.remotes.opening import open_remote
@@ -96,7 +97,12 @@ class RemotePlan:
 
 
 def prepare_remote(named: RemoteModelName, items: Sequence[Item], options: EvalOptions) -> RemotePlan:
-    """Decide how a model of a remote is asked: as many questions at a time as its kind takes."""
+    """Decide how a model of a remote is asked: as many questions at a time as its kind takes.
+
+    Raises:
+        UsageError: its key is missing: that is found before any model is asked.
+    """
+    address_of(named.remote)
     variant = variant_meant(named.model)
     usual = REASONING_MAX_TOKENS if variant is not None and variant.reasoning else MAX_TOKENS
     slots = min(kind_of(named.remote).parallel, max(len(items), 1))

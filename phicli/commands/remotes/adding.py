@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, cast
 from urllib.parse import urlsplit
 
+from phicli.commands.remotes.owners import known_owner
 from phicli.errors import PhiError, UsageError
 from phicli.remotes.keys import address_of
 from phicli.remotes.kinds import KINDS, kind_of_url
@@ -54,12 +55,20 @@ def add_remote(name: str, url: str, kind: str | None, key_env: str | None, *, ke
     remote = Remote(name, address, chosen or "openai", key_env, keyring)
     path = add(remote)
     notes = _notes(remote, guessed=kind is None and kept is None, typed=url)
+    if before is not None and before.url != address:
+        notes.append(f"{name} was {before.url}; to change it back: {command_to_add(before)}")
     if before is not None and before.key_env and not (remote.key_env or remote.keyring):
         notes.append(
             f"{before.key_env} is not sent to the new address; if it is the key there, too: "
             f"phi remotes add {name} {address} --key-env {before.key_env}"
         )
     return Added(remote, path, before, tuple(notes))
+
+
+def command_to_add(remote: Remote) -> str:
+    """What is typed to configure ``remote`` as it is."""
+    key = f" --key-env {remote.key_env}" if remote.key_env else " --keyring" if remote.keyring else ""
+    return f"phi remotes add {remote.name} {remote.url} --kind {remote.kind}{key}"
 
 
 def _known(name: str) -> Remote | None:
@@ -135,7 +144,7 @@ def _notes(remote: Remote, *, guessed: bool, typed: str) -> list[str]:
         notes.append(f"{remote.key_env} is not set yet: export {remote.key_env}=…")
     elif remote.key_env and (warning := address_of(remote).exposed_key):
         notes.append(warning)
-    if (owner := _repositories_of(remote.name)) is not None:
+    if (owner := known_owner(remote.name)) is not None:
         notes.append(
             f"{owner} also has repositories on the hub: {remote.name}/NAME means this remote from now on, and their "
             f"addresses mean them: https://huggingface.co/{owner}/NAME"
@@ -143,17 +152,3 @@ def _notes(remote: Remote, *, guessed: bool, typed: str) -> list[str]:
     if Path(remote.name).is_dir():
         notes.append(f"there is a folder {remote.name} here: {remote.name}/NAME means a file in it, if it exists")
     return notes
-
-
-def _repositories_of(name: str) -> str | None:
-    """The owner of repositories, of the catalog or in the cache, who is called so."""
-    from phicli.catalog.load import catalog
-    from phicli.hub.disk.inventory import inventory
-
-    repos = [source.repo for variant in catalog().variants for source in variant.sources]
-    try:
-        repos += inventory().names
-    except (PhiError, OSError):
-        pass
-    owners = (repo.partition("/")[0] for repo in repos if "/" in repo)
-    return next((owner for owner in owners if owner.lower() == name), None)

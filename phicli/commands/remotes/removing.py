@@ -30,7 +30,13 @@ def remove_remotes(typed: Sequence[str]) -> Removed:
     known = known_names()
     wanted = tuple(dict.fromkeys(name if name in known else name.lower() for name in typed))
     if (missing := next((name for name in wanted if name not in known), None)) is not None:
-        raise not_found(missing, known)
+        others = tuple(name for name in known if name not in wanted)
+        error = not_found(missing, others)
+        if not others:
+            error.hint = f"the remotes are {', '.join(known)}" if known else error.hint
+        if len(wanted) > 1:
+            error.message = f"{error.message}; nothing was removed"
+        raise error
     for name in wanted:
         try:
             remove(name)
