@@ -208,7 +208,7 @@ def test_an_adapter_of_another_base(phi: Phi, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("typed", "code", "words"),
     [
-        ("none", 3, "adapter 'none' not found"),
+        ("nope", 3, "adapter 'nope' not found"),
         ("none:0.5", 3, "adapter 'none' not found"),
         ("none:x", 2, "the scale 'x'"),
         ("none:nan", 2, "the scale 'nan'"),

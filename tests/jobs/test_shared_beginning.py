@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import re
@@ -21,7 +22,7 @@ from phicli.engine.closable import Closing
 from phicli.engine.llama_server_program import NativeServerEngine
 from phicli.engine.starting import EngineChoice
 from phicli.engine.types import LoadSettings
-from phicli.errors import EngineError, PhiError
+from phicli.errors import EngineDiedError, EngineError, PhiError
 from phicli.fit.loading import Room
 from phicli.jobs.opening import open_pool
 from phicli.jobs.planning import JobPlan, Needs, Place, plan_job
@@ -127,7 +128,8 @@ class Job:
         with open_pool(planned, start_engine=start) as pool:
             worker = PoolWorker("tiny-phi", Asking(pool, planned.load), planned.slots)
             run(enumerate(requests), [worker], take)
-            self.evaluated = self.engines[-1].evaluated_tokens()
+            with contextlib.suppress(EngineDiedError):  # a request may have crashed it as the last one
+                self.evaluated = self.engines[-1].evaluated_tokens()
         self.outcomes = [done[number] for number in range(len(requests))]
 
     @property
