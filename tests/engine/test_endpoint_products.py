@@ -150,6 +150,8 @@ def test_a_path_without_v1_is_given_one(typed: str, proposed: str) -> None:
         (503, "", "run the command again: the endpoint may be loading its model"),
         (503, "Wed, 21 Oct 2026 07:28:00 GMT", "wait until Wed, 21 Oct 2026 07:28:00 GMT, as the endpoint asks; "),
         (500, "x\x1b[31m" + "y" * 900, "wait until x [31my"),
+        (429, "Wed, 21 Oct 99999999999 07:28:00 GMT", "wait until Wed, 21 Oct 99999999999"),
+        (429, "Wed, 21 Oct 2026 07:28:00 +99999999999999", "wait until Wed, 21 Oct 2026"),
     ],
 )
 def test_what_a_busy_endpoint_asks_for_is_told(status: int, asked: str, words: str) -> None:

@@ -217,7 +217,7 @@ def _seconds(retry_after: str) -> float | None:
         return float(retry_after)
     try:
         until = parsedate_to_datetime(retry_after)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year with eleven digits
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)

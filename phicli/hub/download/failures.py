@@ -208,6 +208,6 @@ def _of_kind(error: Exception, repo: str, revision: str | None) -> PhiError | No
 
 def _seconds(retry_after: str | None) -> float | None:
     try:
-        return min(max(float(retry_after or ""), 0.0), _LONGEST_WAIT_S)
+        return max(0.0, min(_LONGEST_WAIT_S, float(retry_after or "")))  # of "nan" the longest
     except ValueError:
         return None
