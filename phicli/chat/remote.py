@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from phicli.answering.types import NO_ENDING, Ending
@@ -182,14 +182,7 @@ class OpenRemote:
         Raises:
             UsageError: the remote cannot do what is asked.
         """
-        from phicli.remotes.request import RemoteRequest
-
-        model = self.model
-        asked = RemoteRequest(
-            tuple(messages), tools, sampling, ending, choice=model.choice, by_name=model.by_name, several=model.several
-        )
-        body = model.body_for(asked)
-        return replace(body, fields={**body.fields, "stream": True})
+        return self.model.body(messages, tools=tools, sampling=sampling, ending=ending)
 
     def keep_state(self, session_id: str) -> None:
         """Nothing: the remote keeps its own state."""

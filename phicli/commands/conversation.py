@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from phicli.engine.engine_process import StartedProcess
     from phicli.engine.read_ahead import ReadAhead
     from phicli.plan.locate import LocatedModel
-    from phicli.records.run import Peak
     from phicli.structured.form import Form
 
     OnEnd = Callable[[Answer, bool], None]
@@ -245,22 +244,12 @@ def _stats_printer(terminal: Terminal, chat: OpenChat, opening: AnyOpening) -> O
         last, answered[0] = answered[0], opening.reading
         if not wanted:
             return
+        from phicli.bench.measuring.peak_memory import peak_of
         from phicli.ui.answer_stats import print_stats
 
-        peak, reading = _peak(chat.opened.process_id), opening.reading
+        peak, reading = peak_of(chat.opened.process_id), opening.reading
         read = None if reading is None or reading is last else reading.so_far
         declared, lent = chat.session.declared_tokens(), chat.opened.attached
         print_stats(terminal, answer, peak, read, declared, lent=lent)
 
     return print_numbers
-
-
-def _peak(process: int | None) -> Peak | None:
-    """The highest memory of a process; None where it is unknown, or not of this machine."""
-    if process is None:
-        return None
-    from phicli.bench.measuring.peak_memory import PeakMemory
-
-    memory = PeakMemory(process)
-    memory.look()
-    return memory.peak

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from phicli.bench.measuring.peak_memory import PeakMemory
+from phicli.bench.measuring.peak_memory import peak_of
 from phicli.engine.starting import build_of
 from phicli.gguf_file.names import parts_of
 from phicli.ui.answer_stats import memory_says
@@ -20,11 +20,7 @@ def local_facts(opened: OpenModel) -> Sequence[tuple[str, str]]:
     """The model, its file, its engine and the memory that the engine takes: each with its label."""
     located = opened.plan.model
     size = sum(part.stat().st_size for part in parts_of(located.path) if part.exists())
-    peak = None
-    if (process := opened.process_id) is not None:
-        memory = PeakMemory(process)
-        memory.look()
-        peak = memory.peak
+    peak = peak_of(opened.process_id)
     return [
         ("model", located.name),
         *([("quant", located.quant)] if located.quant else []),

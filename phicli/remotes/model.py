@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 from phicli.answering.types import NO_ENDING, Answer, Ending, Event, Notice
 from phicli.chat_format.types import Message
@@ -137,13 +137,14 @@ class RemoteModel:
 
     def body(
         self, messages: Sequence[Message], *, tools: str | None = None, sampling: Sampling, ending: Ending = NO_ENDING
-    ) -> Mapping[str, Any]:
-        """The request that would be sent for an answer; nothing is sent.
+    ) -> Body:
+        """The request that would be sent for an answer, and what the remote would ignore of it; nothing is sent.
 
         Raises:
             UsageError: the remote cannot do what is asked.
         """
-        return {**self.body_for(self._request(messages, tools, sampling, ending)).fields, "stream": True}
+        body = self.body_for(self._request(messages, tools, sampling, ending))
+        return replace(body, fields={**body.fields, "stream": True})
 
     def body_for(self, request: RemoteRequest) -> Body:
         """The body of ``request`` as the remote takes it, as far as that is known by now."""

@@ -45,10 +45,6 @@ class Retrying:
         return self.unreachable if error.kind in ("unreachable", "cut") else 0
 
 
-NO_RETRIES: Final = Retrying(0, 0)
-"""Each failure is reported at once."""
-
-
 class Waits:
     """The waits of requests that are to be sent again; threads share it."""
 

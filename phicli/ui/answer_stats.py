@@ -12,6 +12,7 @@ from phicli.ui.terminal import Terminal
 from phicli.units import counted, format_bytes
 
 if TYPE_CHECKING:
+    from phicli.chat.opened import AnswerPlan
     from phicli.engine.read_ahead import ReadSoFar
     from phicli.plan.load import LoadPlan
     from phicli.records.run import Peak
@@ -93,6 +94,11 @@ def _start(plan: LoadPlan, build: str, left_out: tuple[str, ...]) -> Iterator[tu
         yield "adapters", ", ".join(f"{one.path} at {one.scale:g}" for one in plan.settings.adapters)
     yield "longest context", f"{plan.context.limit_tokens} tokens"
     yield "prompt format", plan.format.name
+    yield from answering_facts(plan)
+
+
+def answering_facts(plan: AnswerPlan) -> Iterator[tuple[str, str]]:
+    """How a model answers, here or on another machine: each with its label."""
     yield "sampling", f"{sampling_values(plan.sampling)}, seed {plan.sampling.seed}"
     if plan.stop_texts:
         yield "stop texts", " ".join(map(repr, plan.stop_texts))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from phicli.remotes.kinds import kind_of
-from phicli.ui.models.sampling import sampling_values
+from phicli.ui.answer_stats import answering_facts
 
 if TYPE_CHECKING:
     from phicli.chat.remote import RemotePlan
@@ -25,15 +25,5 @@ def remote_facts(plan: RemotePlan) -> Sequence[tuple[str, str]]:
 
 def print_remote_start(terminal: Terminal, plan: RemotePlan) -> None:
     """The remote, and how its model answers."""
-    for label, value in (*remote_facts(plan), *_answers(plan)):
+    for label, value in (*remote_facts(plan), *answering_facts(plan)):
         terminal.say(f"{label}: {value}")
-
-
-def _answers(plan: RemotePlan) -> Iterator[tuple[str, str]]:
-    yield "sampling", f"{sampling_values(plan.sampling)}, seed {plan.sampling.seed}"
-    if plan.stop_texts:
-        yield "stop texts", " ".join(map(repr, plan.stop_texts))
-    if plan.think_budget is not None:
-        yield "think budget", f"{plan.think_budget} tokens"
-    if plan.system:
-        yield "system message", plan.system

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from phicli.answering.types import Answer
 from phicli.batch.options import BatchOptions
 from phicli.batch.types import Watch
 from phicli.engine.types import Usage
+from phicli.errors import EngineError
 from phicli.jobs.planning import Needs
 from phicli.jobs.running import Worker
 from phicli.jobs.workers import Outcome
@@ -101,3 +103,26 @@ class Told:
 def batch_of(source: Path, out: Path, **more: Any) -> BatchOptions:
     """A batch of the file ``source``."""
     return BatchOptions(str(source), out, "scripted", **{"options": ChatOptions(), **more})
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    """The objects in a finished output."""
+    text = path.read_text(encoding="utf-8")
+    assert text.endswith("\n")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def never(asked: Asked) -> Outcome:
+    """Nothing is to be asked."""
+    raise AssertionError(f"asked again: {question(asked)}")
+
+
+def failing(*words: str) -> Any:
+    """What fails at these questions."""
+
+    def ask(asked: Asked) -> Outcome:
+        if question(asked) in words:
+            return Outcome(None, EngineError(f"no answer to {question(asked)}"))
+        return echo(asked)
+
+    return ask

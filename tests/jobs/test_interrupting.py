@@ -15,10 +15,11 @@ from phicli.answering.asked import Asked
 from phicli.chat_format.types import Message
 from phicli.errors import EngineDiedError, EngineError
 from phicli.jobs.interrupting import Interruptions, interruptions
-from phicli.jobs.running import Done, WorkerGoneError, run
+from phicli.jobs.running import Done, run
 from phicli.jobs.workers import Outcome, RemoteWorker
 from phicli.remotes.asking import RemoteAsking
 from phicli.remotes.retrying import Retrying
+from tests.jobs.scripted import Scripted, job_threads, numbered
 from tests.support.endpoint import Behaviour, Endpoint
 from tests.support.remotes import remote_model
 
@@ -28,47 +29,6 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix
 def press() -> None:
     """Ctrl-C."""
     os.kill(os.getpid(), signal.SIGINT)
-
-
-@pytest.fixture(autouse=True)
-def in_main_thread() -> Iterator[None]:
-    assert threading.current_thread() is threading.main_thread(), "pytest runs its tests elsewhere"
-    before = signal.getsignal(signal.SIGINT)
-    yield
-    assert signal.getsignal(signal.SIGINT) is before
-
-
-@pytest.fixture(autouse=True)
-def threads_end() -> Iterator[None]:
-    yield
-    deadline = time.monotonic() + 10
-    while job_threads() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not job_threads()
-
-
-def job_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "phi-job"]
-
-
-class Scripted:
-    """A worker; ``script`` is called with each item and with what is set when the worker is stopped."""
-
-    def __init__(self, script: Callable[[int, threading.Event], None], slots: int = 3, name: str = "a") -> None:
-        self.name, self.slots, self._script = name, slots, script
-        self.stopped = threading.Event()
-        self.asked: list[int] = []
-
-    def ask(self, item: int) -> int:
-        self.asked.append(item)
-        self._script(item, self.stopped)
-        return 2 * item
-
-    def drain(self) -> None:
-        pass
-
-    def stop(self) -> None:
-        self.stopped.set()
 
 
 class Announced:
@@ -81,10 +41,6 @@ class Announced:
     def __call__(self, under_way: int) -> None:
         self.under_way.append(under_way)
         self._then()
-
-
-def numbered(count: int) -> Iterator[tuple[int, int]]:
-    return ((number, number) for number in range(count))
 
 
 @pytest.mark.parametrize("at", [0, 1, 7, 98, 99])
@@ -311,53 +267,3 @@ def test_results_that_are_there_when_another_item_ends_the_job_are_handed_over()
     with pytest.raises(EngineDiedError):
         run(numbered(4), [Scripted(script, slots=4)], save)
     assert sorted(done) == [0, 2, 3]
-
-
-def test_a_worker_that_is_gone_is_stopped_so_that_its_other_items_go_on_elsewhere() -> None:
-    together = threading.Barrier(3)
-
-    def dies(item: int, stopped: threading.Event) -> None:
-        together.wait(30)
-        if item != 0:
-            assert stopped.wait(30)  # a request that hangs
-        raise WorkerGoneError(EngineError("unreachable"))
-
-    first, done, gone = Scripted(dies), list[Done[int, int]](), list[str]()
-    second = Scripted(lambda *_: assert_set(first.stopped), slots=1, name="b")
-    run(numbered(20), [first, second], done.append, on_gone=lambda name, _: gone.append(name))
-    assert gone == ["a"]
-    assert sorted(one.number for one in done) == list(range(20))
-    assert {one.worker for one in done} == {"b"}
-
-
-def assert_set(event: threading.Event) -> None:
-    assert event.wait(30)
-
-
-def test_a_slow_worker_does_not_hold_the_others_up() -> None:
-    """The slow one has one item until the others have answered everything else."""
-    rest = threading.Event()
-
-    def slow(*_: object) -> None:
-        assert rest.wait(30)
-
-    done: list[str] = []
-
-    def note(one: Done[int, int]) -> None:
-        done.append(one.worker)
-        if len(done) == 99:
-            rest.set()
-
-    run(numbered(100), [Scripted(slow, slots=1, name="slow"), Scripted(lambda *_: None, slots=64, name="fast")], note)
-    assert done.count("slow") == 1
-
-
-def test_many_slots_are_all_used() -> None:
-    everyone = threading.Barrier(64)
-    done: list[Done[int, int]] = []
-    run(numbered(128), [Scripted(lambda *_: assert_met(everyone), slots=64)], done.append)
-    assert len(done) == 128
-
-
-def assert_met(barrier: threading.Barrier) -> None:
-    barrier.wait(30)

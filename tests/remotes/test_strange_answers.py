@@ -11,7 +11,7 @@ import pytest
 from phicli.answering.types import REPETITION, Answer, Ending
 from phicli.chat_format.types import ToolCall
 from phicli.engine.types import Usage
-from phicli.remotes.retrying import NO_RETRIES
+from phicli.remotes.retrying import Retrying
 from tests.support.endpoint import Behaviour, Endpoint
 from tests.support.remotes import answer_of, chunk, events_of, failure_of, in_turn, notices_in, raw, remote_model
 
@@ -118,7 +118,7 @@ def test_an_answer_in_one_piece_is_one_too() -> None:
 
 @pytest.mark.parametrize("body", [b"{}", b"[]", b'{"choices": [3]}', b'{"choices": [{"message": 3}]}', b"{", b""])
 def test_json_that_is_no_answer_is_a_failure(body: bytes) -> None:
-    error = failure_of(Behaviour(raw=body, headers={"Content-Type": "application/json"}), retrying=NO_RETRIES)
+    error = failure_of(Behaviour(raw=body, headers={"Content-Type": "application/json"}), retrying=Retrying(0, 0))
     assert error.kind in ("garbage", "cut")
 
 

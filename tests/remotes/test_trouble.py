@@ -112,7 +112,7 @@ def test_some_errors_are_known_by_their_codes(code: str, kind: type[PhiError], i
 def test_signs_of_life_are_no_answer() -> None:
     """Some servers send comments while they work; one that only does that will not answer any more."""
     with EndlessComments() as url, remote_model(url) as model:
-        body = model.body(HELLO, sampling=model.usual)
+        body = model.body(HELLO, sampling=model.usual).fields
         with pytest.raises(EndpointError) as caught:
             list(model.client.chat(body, silence_s=30, textless_s=0.3))
     assert caught.value.kind == "silent"

@@ -51,6 +51,15 @@ class PeakMemory:
         return Peak(sizes["VmHWM"], sizes.get("RssAnon")) if "VmHWM" in sizes else None
 
 
+def peak_of(process: int | None) -> Peak | None:
+    """The highest memory of a process so far; None where it is unknown, or not of this machine."""
+    if process is None:
+        return None
+    memory = PeakMemory(process)
+    memory.look()
+    return memory.peak
+
+
 def higher(one: Peak | None, other: Peak | None) -> Peak | None:
     """The higher of each value."""
     if one is None or other is None:
