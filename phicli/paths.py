@@ -53,6 +53,11 @@ def settings_file() -> Path:
     return config_dir() / "config.toml"
 
 
+def remotes_file() -> Path:
+    """The file of the remotes. It need not exist."""
+    return config_dir() / "remotes.toml"
+
+
 def data_dir() -> Path:
     """What ``phi`` must not forget: hashes of verified files, models registered in place. Not created here."""
     if home := os.environ.get("PHI_HOME"):

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from phicli.engine.endpoint.address import Address, address_with_key
 from phicli.errors import NotFoundError, UsageError, reason_of
-from phicli.paths import config_dir
+from phicli.paths import remotes_file
 from phicli.remotes.close_names import closest
 from phicli.remotes.kinds import KINDS
 from phicli.remotes.types import Remote
@@ -20,11 +20,6 @@ NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _KEYS: Final = ("url", "kind", "key_env", "keyring")
 ADD: Final = "add one: phi remotes add NAME URL"
-
-
-def remotes_file() -> Path:
-    """The file of the remotes. It need not exist."""
-    return config_dir() / "remotes.toml"
 
 
 def remotes() -> tuple[Remote, ...]:

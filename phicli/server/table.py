@@ -19,6 +19,8 @@ from phicli.server.types import BusyError
 _TURN_S: Final = 15.0
 """A model that was loaded answers those who wait for it for so long before it makes way for another."""
 _USUAL_ANSWER_S: Final = 5.0
+_SIGNAL_S: Final = 1.0
+"""A signal that comes just before the main thread begins to wait does not end the wait: Python sees it after that."""
 _LONGEST_RETRY_S: Final = 120
 
 
@@ -58,7 +60,7 @@ class Table:
                 while (granted := self._granted(key, located, waiter)) is None:
                     if closing is not None:
                         closing.check()
-                    self.changed.wait()
+                    self.changed.wait(_SIGNAL_S)
                 return granted
             finally:
                 self._waiting[key].remove(waiter)

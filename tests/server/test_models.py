@@ -208,6 +208,25 @@ def test_a_change_before_a_wait_is_not_missed() -> None:
     assert table.wait(None, seen)
 
 
+def test_a_signal_that_came_before_the_wait_for_a_model_is_noticed(open_shop: Open) -> None:
+    shop = open_shop()
+    shop.may_load["a"].clear()
+    waits: list[float | None] = []
+
+    class Signalled(BaseException): ...
+
+    def wait(timeout_s: float | None = None) -> bool:  # as the main thread, which sees signals between its waits only
+        waits.append(timeout_s)
+        raise Signalled
+
+    table = Table(lambda _: None)
+    table.changed.wait = wait  # type: ignore[method-assign]
+    with pytest.raises(Signalled):
+        table.take(shop.models.locate("a"), None, lent=True)
+    assert waits[0] is not None
+    shop.may_load["a"].set()
+
+
 def test_a_model_that_loads_has_its_memory_planned(open_shop: Open) -> None:
     shop = open_shop()
     shop.may_load["a"].clear()

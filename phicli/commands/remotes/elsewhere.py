@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from phicli.errors import UsageError
+from phicli.paths import is_there, remotes_file
 from phicli.remotes.types import RemoteModelName
 from phicli.ui.terminal import Terminal
 
@@ -46,6 +47,8 @@ def remote_of(typed: str) -> RemoteModelName | None:
 
 def names_to_list(terminal: Terminal) -> tuple[str, ...]:
     """Names of the remotes; where their file has an error, that is said and there are none."""
+    if not is_there(str(remotes_file())):  # as for most people, who need not wait for what reads it
+        return ()
     from phicli.remotes.known import names
 
     try:

@@ -7,7 +7,8 @@ from phicli.commands.output_format import Json
 
 def list_(as_json: Json = False) -> None:
     """List the remotes with their addresses and where their keys are."""
-    from phicli.remotes.known import remotes, remotes_file
+    from phicli.paths import remotes_file
+    from phicli.remotes.known import remotes
     from phicli.ui.remotes import print_remotes
     from phicli.ui.terminal import Terminal
 

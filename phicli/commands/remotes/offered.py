@@ -29,7 +29,7 @@ def report_or_offers(make: Callable[[], Report], request: Request) -> Report:
 
 
 def _add_offers(error: PhiError, request: Request) -> None:
-    from phicli.remotes.known import remotes_file
+    from phicli.paths import remotes_file
 
     if not remotes_file().is_file():
         return

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from phicli.errors import NotFoundError, UsageError
+from phicli.paths import remotes_file
 from phicli.remotes.known import names as known_names
-from phicli.remotes.known import not_found, remotes_file, remove
+from phicli.remotes.known import not_found, remove
 
 
 @dataclass(frozen=True, slots=True)
