@@ -39,29 +39,19 @@ class Asked:
     max_minutes: float | None
     dry_run: bool
     as_json: bool
-    plan: str | None = None
 
 
-def finetune_model(terminal: Terminal, ctx: Any, asked: Asked) -> None:
-    """Plan, train, and give the adapter a name; with ``--plan`` write files for a service instead.
+def finetune_model(terminal: Terminal, asked: Asked) -> None:
+    """Plan, train, and give the adapter a name.
 
     Raises:
         PhiError: something is missing, does not fit, or went wrong.
         UserInterruptError: Ctrl-C; a checkpoint is there.
     """
-    _check(asked)
-    if asked.plan is None:
-        _train(terminal, asked)
-        return
-    from phicli.commands.finetune_azure import write_plan
-
-    write_plan(terminal, ctx, asked, asked.plan)
-
-
-def _train(terminal: Terminal, asked: Asked) -> None:
     from phicli.finetune.extra import require_extra
     from phicli.finetune.preparing import prepare
 
+    check_options(asked)
     require_extra()
     wish = _wish(asked)
     with StatusLine(terminal) as status:
@@ -77,7 +67,12 @@ def _train(terminal: Terminal, asked: Asked) -> None:
     print_trained(terminal, wish.folder, result, _added(wish.folder, asked.name), as_json=asked.as_json)
 
 
-def _check(asked: Asked) -> None:
+def check_options(asked: Asked) -> None:
+    """Return if the options go together.
+
+    Raises:
+        UsageError: they do not.
+    """
     if asked.validation is not None and asked.share is not None:
         raise UsageError("--validation and --split exclude each other", "leave out one of them")
     if asked.share is not None and not 0 < asked.share < 1:
