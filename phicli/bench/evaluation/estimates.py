@@ -64,6 +64,11 @@ def share_of_lines(parts: Sequence[Part]) -> Interval | None:
     return _within(ratio_of_sums(parts), 0.0, 1.0)
 
 
+def loss_per_token(parts: Sequence[Part]) -> Interval | None:
+    """The mean negative log-probability of a token, with its interval, which does not go below 0."""
+    return _within(ratio_of_sums(parts), 0.0, math.inf)
+
+
 def difference_over_lines(parts: Sequence[Part]) -> Interval | None:
     """The mean of differences between -1 and 1, with its interval, which does not leave that range.
 

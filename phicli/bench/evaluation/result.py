@@ -11,6 +11,7 @@ from phicli.bench.evaluation.estimates import (
     difference_interval,
     difference_over_lines,
     exponential,
+    loss_per_token,
     mcnemar_exact,
     ratio_of_sums,
     share_of_lines,
@@ -93,6 +94,12 @@ class Evaluation:
         return any(result.item.talk is not None for result in self.results)
 
     @property
+    def has_longer(self) -> bool:
+        """Some replies may be longer than the limit, because the expected answer is."""
+        limit = self.settings.get("max_tokens") or 0
+        return any(one.item.talk is not None and (one.item.max_tokens or 0) > limit for one in self.results)
+
+    @property
     def f1(self) -> Interval | None:
         """The mean F1 of the words of the replies there are; None for questions that are not from training data."""
         return share_of_lines(f1_parts(self.results))
@@ -110,7 +117,7 @@ class Evaluation:
     @property
     def perplexity(self) -> Interval | None:
         """e to the mean negative log-probability of a token of the expected answers; None where none is known."""
-        return exponential(ratio_of_sums(loss_parts(self.results)))
+        return exponential(loss_per_token(loss_parts(self.results)))
 
     @property
     def generated_tokens(self) -> int:
