@@ -107,25 +107,27 @@ class Trainer:
 
     def _loss(self, pairs: PairsFile, micro: list[int]) -> Any:
         """The sum of the losses of all learned tokens. The output layer computes these places only."""
-        ids, mask, places, targets = _tensors(pairs, micro)
+        ids, places, targets = _tensors(pairs, micro)
         inner = self.model.base_model.model
-        hidden = inner.model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+        hidden = inner.model(input_ids=ids, use_cache=False).last_hidden_state
         logits = inner.lm_head(hidden.reshape(-1, hidden.shape[-1])[places])
         return torch.nn.functional.cross_entropy(logits.float(), targets, reduction="sum")
 
 
-def _tensors(pairs: PairsFile, micro: list[int]) -> tuple[Any, Any, Any, Any]:
-    """Token ids padded at the right, which of them are real, where a learned token is predicted, and which it is."""
+def _tensors(pairs: PairsFile, micro: list[int]) -> tuple[Any, Any, Any]:
+    """Token ids padded at the right, where a learned token is predicted, and which it is.
+
+    No mask is needed: a token sees only those before it, and the padding comes after all of them. Without a mask torch
+    computes attention in half the time.
+    """
     chosen = [pairs[number] for number in micro]
     width = max(len(pair.ids) for pair in chosen)
     ids = torch.zeros(len(chosen), width, dtype=torch.long)
-    mask = torch.zeros(len(chosen), width, dtype=torch.long)
     for row, pair in enumerate(chosen):
         ids[row, : len(pair.ids)] = torch.tensor(pair.ids)
-        mask[row, : len(pair.ids)] = 1
     flat = [(row * width + at - 1, pair.ids[at]) for row, pair in enumerate(chosen) for at in _learned(pair)]
     places, targets = zip(*flat, strict=True)
-    return ids, (None if bool(mask.all()) else mask), torch.tensor(places), torch.tensor(targets)
+    return ids, torch.tensor(places), torch.tensor(targets)
 
 
 def _learned(pair: Any) -> Iterator[int]:

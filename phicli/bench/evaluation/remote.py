@@ -13,6 +13,7 @@ from phicli.catalog.types import Variant
 from phicli.engine.starting import OnTick
 from phicli.jobs.notices import Notices
 from phicli.jobs.workers import RemoteWorker
+from phicli.records.adapters import MeasuredAdapter
 from phicli.remotes.asking import RemoteAsking
 from phicli.remotes.keys import address_of
 from phicli.remotes.kinds import kind_of
@@ -42,6 +43,11 @@ class RemoteSubject:
         return
 
     @property
+    def adapters(self) -> tuple[MeasuredAdapter, ...]:
+        """None that are known."""
+        return ()
+
+    @property
     def engine(self) -> str:
         """The address of the remote."""
         return self.named.remote.url
@@ -69,6 +75,11 @@ class RemotePlan:
     slots: int
     max_tokens: int
     seed: int
+
+    @property
+    def not_scored(self) -> str:
+        """Why the probability of expected answers cannot be measured."""
+        return "a remote does not report the probability of a given text"
 
     def key_data(self) -> dict[str, Any]:
         """Which model it is; whatever the remote is called; the file behind it is unknown."""
