@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from phicli.errors import DoesNotFitError, PhiError, UsageError, UserInterruptError
 from phicli.finetune.options import DTYPE_BYTES, Recipe
 from phicli.jobs.interrupting import interruptions
-from phicli.ui.finetune import TrainingScreen, print_plan, print_trained
+from phicli.ui.finetune import TrainingScreen, print_plan, print_trained, print_trained_data
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
 from phicli.ui.tidy_end import tidy_end
@@ -39,6 +39,8 @@ class Asked:
     max_minutes: float | None
     dry_run: bool
     as_json: bool
+    evaluate: bool
+    eval_model: str | None
 
 
 def finetune_model(terminal: Terminal, asked: Asked) -> None:
@@ -52,6 +54,7 @@ def finetune_model(terminal: Terminal, asked: Asked) -> None:
     from phicli.finetune.preparing import prepare
 
     check_options(asked)
+    _check_evaluation(asked)
     require_extra()
     wish = _wish(asked)
     with StatusLine(terminal) as status:
@@ -64,7 +67,23 @@ def finetune_model(terminal: Terminal, asked: Asked) -> None:
     result = wish.folder.result()
     if result is None:
         result = _trained(terminal, asked, wish, prepared)
-    print_trained(terminal, wish.folder, result, _added(wish.folder, asked.name), as_json=asked.as_json)
+    _finish(terminal, asked, wish, result)
+
+
+def _finish(terminal: Terminal, asked: Asked, wish: Wish, result: Mapping[str, Any]) -> None:
+    """Give the adapter a name, and ask the held-out questions."""
+    from phicli.commands.finetune_evaluation import Evaluating, evaluate_adapter, held_out
+
+    added = _added(wish.folder, asked.name)
+    questions = held_out(asked.validation, asked.share, wish.folder.path)
+    evaluating = Evaluating(
+        asked.evaluate, asked.eval_model, wish.base.name, questions, wish.folder.path, quiet=asked.as_json
+    )
+    if not asked.as_json:
+        print_trained(terminal, wish.folder, result, added)
+    evaluated = evaluate_adapter(terminal, added, evaluating)
+    if asked.as_json:
+        print_trained_data(terminal, wish.folder, {**result, **evaluated.to_data()}, added)
 
 
 def check_options(asked: Asked) -> None:
@@ -79,6 +98,13 @@ def check_options(asked: Asked) -> None:
         raise UsageError(f"--split {asked.share} is not a share", "give a number between 0 and 1: --split 0.1")
     if asked.recipe.dtype not in DTYPE_BYTES:
         raise UsageError(f"--dtype {asked.recipe.dtype} is unknown", f"choose one of: {', '.join(DTYPE_BYTES)}")
+
+
+def _check_evaluation(asked: Asked) -> None:
+    from phicli.commands.finetune_evaluation import check_eval_model
+
+    has_validation = asked.validation is not None or asked.share is not None
+    check_eval_model(asked.eval_model, wanted=asked.evaluate, validation=has_validation)
 
 
 def _wish(asked: Asked) -> Wish:
