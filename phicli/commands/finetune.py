@@ -90,16 +90,16 @@ def finetune(
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Fine-tune a model with LoRA on your own examples: training data in, adapter out."""
+    from phicli.commands.finetune_azure import write_plan
     from phicli.commands.finetuning import Asked, finetune_model
     from phicli.finetune.options import Recipe
     from phicli.ui.terminal import Terminal
 
-    recipe = Recipe(
-        rank, alpha, dropout, learning_rate, epochs, warmup, batch_size, micro_batch or batch_size, patience,
-        evaluations, dtype or "", checkpointing, seed, quantized=qlora,
-    )  # fmt: skip
-    asked = Asked(
-        model, train, validation, split, out, name, recipe, device, threads, save_every, max_time, dry_run=dry_run,
-        as_json=as_json, plan=plan,
-    )  # fmt: skip
-    finetune_model(Terminal.current(), ctx, asked)
+    recipe = Recipe(rank, alpha, dropout, learning_rate, epochs, warmup, batch_size, micro_batch or batch_size,
+                    patience, evaluations, dtype or "", checkpointing, seed, quantized=qlora)  # fmt: skip
+    asked = Asked(model, train, validation, split, out, name, recipe, device, threads, save_every, max_time,
+                  dry_run=dry_run, as_json=as_json)  # fmt: skip
+    if plan is None:
+        finetune_model(Terminal.current(), asked)
+    else:
+        write_plan(Terminal.current(), ctx, asked, plan)

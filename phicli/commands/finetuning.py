@@ -43,28 +43,18 @@ class Asked:
     max_minutes: float | None
     dry_run: bool
     as_json: bool
-    plan: str | None = None
 
 
-def finetune_model(terminal: Terminal, ctx: Any, asked: Asked) -> None:
-    """Plan, train, and give the adapter a name; with ``--plan`` write files for a service instead.
+def finetune_model(terminal: Terminal, asked: Asked) -> None:
+    """Plan, train, and give the adapter a name.
 
     Raises:
         PhiError: something is missing, does not fit, or went wrong.
         UserInterruptError: Ctrl-C; a checkpoint is there.
     """
-    _check(asked)
-    if asked.plan is None:
-        _train(terminal, asked)
-        return
-    from phicli.commands.finetune_azure import write_plan
-
-    write_plan(terminal, ctx, asked, asked.plan)
-
-
-def _train(terminal: Terminal, asked: Asked) -> None:
     from phicli.finetune.extra import require_extra
 
+    check_options(asked)
     require_extra()
     with tidy_end():
         wish = _wish(asked)
@@ -99,7 +89,12 @@ def _read(terminal: Terminal, wish: Wish, read: Callable[[Wish, OnBytes], Prepar
         return read(wish, lambda done: status.update(f"reading {wish.train}: {format_bytes(done)}"))
 
 
-def _check(asked: Asked) -> None:
+def check_options(asked: Asked) -> None:
+    """Return if the options go together.
+
+    Raises:
+        UsageError: they do not.
+    """
     if asked.validation is not None and asked.share is not None:
         raise UsageError("--validation and --split exclude each other", "leave out one of them")
     if asked.share is not None and not 0 < asked.share < 1:
