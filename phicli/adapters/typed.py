@@ -18,13 +18,17 @@ MOST_SCALE: Final = 100.0
 """A larger factor, either way, can only be a mistake: 1 is what an adapter was trained with."""
 
 
-def adapters_typed(typed: Sequence[str]) -> tuple[Adapter, ...]:
+def adapters_typed(typed: Sequence[str], beside: Sequence[Adapter] = ()) -> tuple[Adapter, ...]:
     """The adapters in a list of ``NAME[:SCALE]``, each file once; ``none`` alone stands for no adapter.
+
+    Args:
+        typed: the list.
+        beside: adapters that are used as well; they come first.
 
     Raises:
         PhiError: as for :func:`adapter_typed`; or the same adapter comes twice.
     """
-    found: dict[str, Adapter] = {}
+    found = {os.path.realpath(one.path): one for one in beside}
     if [*typed] == [NO_ADAPTERS] and find(NO_ADAPTERS) is None:
         return ()
     for word in typed:
@@ -51,6 +55,8 @@ def adapter_typed(typed: str) -> Adapter:
     path = expand(name)
     if is_there(name) and folder_of(path) is not None:
         raise NotAnAdapterError(f"{name} is an adapter as PEFT saves it", f"add it first: phi adapters add {name}")
+    if "/" in name and path.is_dir():
+        raise NotAnAdapterError(f"{name} is a folder", f"add the adapter in it first: phi adapters add {name}")
     if name.lower().endswith(".gguf") or (("/" in name or "\\" in name) and is_there(name)):
         return Adapter(read_adapter(path).path.absolute(), scale)
     raise unknown(name)

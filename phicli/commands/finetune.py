@@ -10,9 +10,21 @@ import typer
 from phicli.commands.output_format import Json
 
 
+def complete_plan(incomplete: str) -> list[str]:
+    """What ``--plan`` takes."""
+    from phicli.commands.finetune_azure import PLANS
+
+    return [name for name in PLANS if name.startswith(incomplete.lower())]
+
+
 def finetune(
+    ctx: typer.Context,
     model: Annotated[
-        str, typer.Argument(help="Folder with the original weights, as Hugging Face has them.", metavar="FOLDER")
+        str,
+        typer.Argument(
+            help="Folder with the original weights, as Hugging Face has them; with --plan also a model's name.",
+            metavar="FOLDER",
+        ),
     ],
     train: Annotated[str, typer.Argument(help="Training data: JSON Lines with messages.", metavar="TRAIN.jsonl")],
     validation: Annotated[
@@ -58,6 +70,13 @@ def finetune(
         float | None,
         typer.Option("--max-time", help="Do not start what takes more minutes than this.", min=0, show_default=False),
     ] = None,
+    plan: Annotated[
+        str | None,
+        typer.Option(
+            "--plan", help="Train nothing: write data, parameters and steps for a service, i.e. azure.",
+            metavar="SERVICE", autocompletion=complete_plan, show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the run needs, and stop.")] = False,
     as_json: Json = False,
 ) -> None:  # fmt: skip
@@ -72,6 +91,6 @@ def finetune(
     )  # fmt: skip
     asked = Asked(
         model, train, validation, split, out, name, recipe, threads, save_every, max_time, dry_run=dry_run,
-        as_json=as_json,
+        as_json=as_json, plan=plan,
     )  # fmt: skip
-    finetune_model(Terminal.current(), asked)
+    finetune_model(Terminal.current(), ctx, asked)

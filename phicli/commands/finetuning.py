@@ -39,19 +39,29 @@ class Asked:
     max_minutes: float | None
     dry_run: bool
     as_json: bool
+    plan: str | None = None
 
 
-def finetune_model(terminal: Terminal, asked: Asked) -> None:
-    """Plan, train, and give the adapter a name.
+def finetune_model(terminal: Terminal, ctx: Any, asked: Asked) -> None:
+    """Plan, train, and give the adapter a name; with ``--plan`` write files for a service instead.
 
     Raises:
         PhiError: something is missing, does not fit, or went wrong.
         UserInterruptError: Ctrl-C; a checkpoint is there.
     """
+    _check(asked)
+    if asked.plan is None:
+        _train(terminal, asked)
+        return
+    from phicli.commands.finetune_azure import write_plan
+
+    write_plan(terminal, ctx, asked, asked.plan)
+
+
+def _train(terminal: Terminal, asked: Asked) -> None:
     from phicli.finetune.extra import require_extra
     from phicli.finetune.preparing import prepare
 
-    _check(asked)
     require_extra()
     wish = _wish(asked)
     with StatusLine(terminal) as status:

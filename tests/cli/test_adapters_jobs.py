@@ -47,14 +47,37 @@ def test_an_evaluation(phi: Phi, tmp_path: Path, loud: str) -> None:
         run = phi(*command, *words)
         assert run.code == 0, run.err
         (found,) = run.json["data"]["evaluations"]
-        assert [row["path"] for row in found["settings"].get("adapters", [])] == ([loud] if words else [])
-        shown = "".join(f"+loud{word.removeprefix(loud)}" for word in words[1:])
+        assert [row["path"] for row in found["adapters"]] == ([loud] if words else [])
+        shown = "".join(f"+loud.gguf{word.removeprefix(loud)}" for word in words[1:])
         assert f"tiny-phi:f16{shown} " in phi(*command[:-1], *words).out
         return int(found["right"])
 
     assert (right(), right("--adapter", loud), right("--adapter", f"{loud}:0"), right()) == (1, 0, 1, 1)
     Path(loud).write_bytes(write_gguf(tmp_path / "quiet.gguf", tensors(size=1e-6)).read_bytes())
     assert right("--adapter", loud) == 1, "another file under the same name is asked again"
+
+
+def test_before_and_after_in_one_table(phi: Phi, tmp_path: Path, loud: str) -> None:
+    questions = tmp_path / "set.jsonl"
+    one = {"question": "What is the capital of France?", "answer": PARIS, "compare": "exact"}
+    questions.write_text("".join(json.dumps(one | {"id": f"q{number}"}) + "\n" for number in range(3)))
+    phi("adapters", "add", loud, "--as", "ten-facts")
+    command = ("eval", "tiny-phi", "tiny-phi+ten-facts", "tiny-phi+ten-facts:0", "--set", str(questions), "-n", "12")
+    run = phi(*command)
+    assert run.code == 0, run.err
+    rows = [line.split() for line in run.out.splitlines() if line.startswith("tiny-phi:f16")]
+    assert [(row[0], row[1]) for row in rows[:3]] == [
+        ("tiny-phi:f16", "3"), ("tiny-phi:f16+ten-facts", "0"), ("tiny-phi:f16+ten-facts:0", "3")
+    ]  # fmt: skip
+    again = phi(*command, "--json")
+    assert again.err.count("3 of 3 replies were saved earlier") == 3
+    assert "tiny-phi:f16+ten-facts: 3 of 3 replies" in again.err
+    pairs = [(pair["first"], pair["second"]) for pair in again.json["data"]["comparisons"]]
+    assert pairs[0] == ("tiny-phi:f16", "tiny-phi:f16+ten-facts")
+    listed = [row.split()[3] for row in phi("runs", "list").out.splitlines()[1:]]
+    assert sorted(listed) == ["tiny-phi:f16", "tiny-phi:f16+ten-facts", "tiny-phi:f16+ten-facts:0"]
+    unknown = phi("eval", "tiny-phi", "tiny-phi+tne-facts", "--set", str(questions))
+    assert (unknown.code, "did you mean ten-facts?" in unknown.err) == (3, True)
 
 
 def test_an_adapter_of_another_model(phi: Phi, tmp_path: Path) -> None:

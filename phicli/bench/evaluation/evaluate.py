@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, groupby
@@ -18,6 +19,7 @@ from phicli.bench.launch import BuildChangedError
 from phicli.bench.measuring.surroundings import Surroundings, look_around
 from phicli.bench.subjects import subjects
 from phicli.bench.watch import Watch
+from phicli.catalog.display_name import name_of
 from phicli.engine.starting import EngineChoice, build_of
 from phicli.errors import ContextExceededError, EngineError, NetworkError, PhiError, UsageError, UserInterruptError
 from phicli.fit.too_large import on_too_large
@@ -96,7 +98,8 @@ def nothing_answered(found: Sequence[Evaluation]) -> PhiError | None:
             if first.finish_reason == "context":
                 kind = ContextExceededError
             message = f"{one.label}: none of {one.failed} questions could be answered; the first error: {first.error}"
-            return kind(message, f"try one question: phi chat {one.subject.model} QUESTION")
+            adapters = "".join(f" --adapter {shlex.quote(adapter.typed)}" for adapter in one.subject.adapters)
+            return kind(message, f"try one question: phi chat {one.subject.model}{adapters} QUESTION")
     return None
 
 
@@ -143,7 +146,7 @@ class _Run:
     def _local(self, models: Sequence[str], engine: str) -> Iterator[Plan]:
         """Models of this machine, with hash and build: both belong to the key of what is saved."""
         build = build_of(engine, self.options.llama_server)
-        for one in subjects(models, engine=engine, tell=self.watch.say):
+        for one in subjects(models, engine=engine, adapters=self.options.adapters, tell=self.watch.say):
             if not one.sha256:  # what does not fit is refused before all its bytes are read
                 self._prepared(one)
             yield self._prepared(replace(one, sha256=one.sha256 or self._sha256(one), build=build), tuned=True)
@@ -177,7 +180,7 @@ class _Run:
         whole = self.questions.total
         with replies_to(self.items, about, of=whole, restart=self.options.restart) as replies:
             known, read = len(replies), replies.read
-            self._tell_about(plan.subject.model, replies.journal, known)
+            self._tell_about(name_of(plan.subject), replies.journal, known)
             unread = replies.unread and not plan.not_scored
             failure = self._ask(plan, replies) if replies.missing or unread else None
             if isinstance(failure, BuildChangedError) and isinstance(plan, EvaluationPlan):

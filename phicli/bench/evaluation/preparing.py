@@ -9,7 +9,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from phicli.answering.adapter_mark import AdapterMark
 from phicli.answering.asking import Asking
 from phicli.answering.calling import was_trained
 from phicli.bench.evaluation.scoring import AnsweringAndScoring, ScoringWorker
@@ -29,7 +28,6 @@ from phicli.gguf_file.header import read_header
 from phicli.jobs.notices import Notices
 from phicli.jobs.opening import open_pool
 from phicli.jobs.planning import JobPlan, Needs, Place, plan_job
-from phicli.plan.adapters import adapters_data
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.identify import PLAIN, TEMPLATE, choose_format
 from phicli.plan.locate import LocatedModel
@@ -46,7 +44,8 @@ class EvalOptions:
 
     ``max_tokens`` of a reply and ``context_tokens`` are left to the model where None. ``settings`` are those of the
     engine that were asked for, by field. ``limit`` asks only the first questions; ``restart`` asks all again.
-    Without ``memory_check`` a model that seems too large for the memory is loaded anyway.
+    Without ``memory_check`` a model that seems too large for the memory is loaded anyway. ``adapters`` are used with
+    every model of this machine, beside its own.
     """
 
     question_set: str | None
@@ -98,7 +97,7 @@ class EvaluationPlan:
     def key_data(self) -> dict[str, Any]:
         """Which model it is, whatever it is called."""
         subject, options = self.subject, self.options
-        adapters = AdapterMark(options.adapters).text()
+        adapters = ",".join(one.mark for one in subject.adapters)
         return {
             "model": subject.sha256, "size": subject.size_bytes, "engine": subject.engine, "build": subject.build,
             "asked": {"context": options.context_tokens, "settings": dict(options.settings)},
@@ -120,7 +119,7 @@ class EvaluationPlan:
     def settings_data(self) -> dict[str, Any]:
         """All settings, as ``--json`` shows them."""
         where = {"context_tokens": self.job.load.context.first_tokens, "slots": self.slots}
-        return {**self.asking_data(), **self.settings.to_data(), **where, **adapters_data(self.options.adapters)}
+        return {**self.asking_data(), **self.settings.to_data(), **where}
 
     @contextlib.contextmanager
     def opened(
@@ -135,12 +134,15 @@ class EvaluationPlan:
 
         Raises:
             BuildChangedError: the engine has another build than the subject; each answer may raise it too.
+            IntegrityError: an adapter has changed since the command began.
             PhiError: as :func:`phicli.jobs.opening.open_pool`.
         """
 
         def check(engine: LocalEngine) -> None:
             check_build(engine.build, self.subject.build or engine.build)
 
+        for adapter in self.subject.adapters:
+            adapter.check()
         load = replace(self.job.load, sampling=self.sampling)
         with open_pool(self.job, check=check, on_tick=on_tick, start_engine=start_engine) as pool:
             name, notice = self.subject.model, notices.notice
@@ -167,7 +169,7 @@ def prepare(
     )
     chat = ChatOptions(
         temperature=0.0, seed=options.seed, context_tokens=options.context_tokens, engine=options.settings,
-        adapters=options.adapters,
+        adapters=subject.used_adapters,
     )  # fmt: skip
     most = options.max_tokens or (REASONING_MAX_TOKENS if _reasons(subject) else MAX_TOKENS)
     longest_bytes = max(item.size_bytes for item in items)

@@ -13,6 +13,7 @@ from phicli.catalog.types import Variant
 from phicli.engine.starting import OnTick
 from phicli.jobs.notices import Notices
 from phicli.jobs.workers import RemoteWorker
+from phicli.records.adapters import MeasuredAdapter
 from phicli.remotes.asking import RemoteAsking
 from phicli.remotes.keys import address_of
 from phicli.remotes.kinds import kind_of
@@ -40,6 +41,11 @@ class RemoteSubject:
     def quant(self) -> None:
         """Unknown."""
         return
+
+    @property
+    def adapters(self) -> tuple[MeasuredAdapter, ...]:
+        """None that are known."""
+        return ()
 
     @property
     def engine(self) -> str:

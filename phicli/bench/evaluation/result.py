@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from phicli.bench.evaluation.estimates import (
@@ -21,7 +20,6 @@ from phicli.bench.evaluation.remote import RemoteSubject
 from phicli.bench.evaluation.types import ItemResult
 from phicli.catalog.display_name import name_of
 from phicli.engine.starting import DEFAULT_ENGINE
-from phicli.engine.types import Adapter
 from phicli.records.run import Subject
 from phicli.records.statistics import CONFIDENCE, Interval, wilson_interval
 
@@ -53,9 +51,7 @@ class Evaluation:
     @property
     def label(self) -> str:
         """The model with its quantization and adapters; the engine too where it is not the default one."""
-        engine = self.subject.engine
-        adapters = (Adapter(Path(row["path"]), row["scale"]) for row in self.settings.get("adapters", ()))
-        name = "+".join([name_of(self.subject), *(one.typed_as(one.path.stem) for one in adapters)])
+        engine, name = self.subject.engine, name_of(self.subject)
         return name if engine == DEFAULT_ENGINE or isinstance(self.subject, RemoteSubject) else f"{name} ({engine})"
 
     @property

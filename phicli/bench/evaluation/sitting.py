@@ -16,6 +16,7 @@ from phicli.bench.evaluation.replies import Replies
 from phicli.bench.evaluation.scoring import AnsweringAndScoring
 from phicli.bench.evaluation.types import Talk
 from phicli.bench.watch import Watch
+from phicli.catalog.display_name import name_of
 from phicli.engine.starting import OnTick
 from phicli.jobs.notices import Notices
 from phicli.jobs.running import Done, Worker, run
@@ -85,7 +86,7 @@ class Sitting:
             KeyboardInterrupt: Ctrl-C; what was under way at the first one is answered.
             PhiError: the model cannot be loaded, or cannot go on.
         """
-        name, replies, watch = self.plan.subject.model, self.replies, self.watch
+        name, replies, watch = name_of(self.plan.subject), self.replies, self.watch
 
         def loading(waited_s: float) -> None:
             watch.show(f"loading {name}: {waited_s:.0f} s")
@@ -111,7 +112,7 @@ class Sitting:
             self.on_reply()
             asked = len(replies) - first
             left_s = elapsed_s / asked * (len(waiting) - asked)
-            watch_line = f"{name}: {len(replies)} of {len(replies.items)}, {replies.right} right"
+            watch_line = f"{name_of(self.plan.subject)}: {len(replies)} of {len(replies.items)}, {replies.right} right"
             self.watch.show(watch_line, left_s)
 
         requests = ((number, asked_of(replies.items[number], name, sampling)) for number in waiting)
