@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from phicli.errors import PhiError, UsageError, UserInterruptError
+from phicli.errors import PhiError, UserInterruptError, WrongBaseError
 from phicli.hub.write_errors import writing
 from phicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
     from phicli.adapters.adding import Added
     from phicli.bench.evaluation.evaluate import EvaluationFindings
+    from phicli.finetune.base_folder import BaseFolder
 
 MOST: Final = 100
 """So many held-out answers are asked for."""
@@ -46,6 +47,7 @@ class Evaluating:
         base: the name of the model that was trained.
         questions: the validation data; None where there is none.
         folder: of the run.
+        threads: of the engine; None for the usual number.
         quiet: print nothing but warnings, because standard output gets one object.
     """
 
@@ -54,6 +56,7 @@ class Evaluating:
     base: str
     questions: Path | None
     folder: Path
+    threads: int | None
     quiet: bool
 
 
@@ -64,23 +67,26 @@ def held_out(validation: str | None, share: float | None, folder: Path) -> Path 
     return folder / _HELD_OUT if share is not None else None
 
 
-def check_eval_model(model: str | None, *, wanted: bool, validation: bool) -> None:
-    """Return if the model for the evaluation can be asked: a training may take hours before it is.
+def check_eval_model(model: str, base: BaseFolder) -> None:
+    """Return if ``model`` can be asked with an adapter of ``base``: a training may take hours before it is.
 
     Raises:
-        UsageError: there is nothing to ask it, or it shall not be asked.
+        WrongBaseError: it has other sizes.
         PhiError: there is no such model on this machine, or it cannot be read.
     """
-    if model is None:
-        return
-    if not wanted:
-        raise UsageError("--eval-model and --no-eval exclude each other", "leave out one of them")
-    if not validation:
-        raise UsageError("--eval-model requires held-out questions", "add --split 0.1 or --validation FILE")
     from phicli.gguf_file.header import read_header
     from phicli.plan.locate import locate
 
-    read_header(locate(model).path)
+    header, shape = read_header(locate(model).path), base.shape
+    sizes = {
+        "layers": (header.block_count, shape.layers), "hidden": (header.embedding_length, shape.hidden),
+        "feed-forward": (next(iter(header.feed_forward_lengths), None), shape.feed_forward),
+    }  # fmt: skip
+    wrong = [f"{name} {there} instead of {here}" for name, (there, here) in sizes.items() if there != here]
+    if wrong:
+        raise WrongBaseError(
+            f"--eval-model {model} is not a file of {base.name}: {', '.join(wrong)}", "leave it out, or name another"
+        )
 
 
 def evaluate_adapter(terminal: Terminal, added: Added, wish: Evaluating) -> Evaluated:
@@ -138,7 +144,8 @@ def _evaluated(
     from phicli.errors import DoesNotFitError
     from phicli.ui.bench.progress import MeasuringLine
 
-    options = EvalOptions(str(wish.questions), limit=MOST)
+    settings = {} if wish.threads is None else {"threads": wish.threads}
+    options = EvalOptions(str(wish.questions), settings=settings, limit=MOST)
     for at, name in enumerate(names):
         _note(terminal, wish, f"evaluating {name} without and with {added.adapter.name}, at most {MOST} answers of "
               f"{wish.questions}")  # fmt: skip
@@ -158,11 +165,11 @@ def _evaluated(
 
 def _saved(terminal: Terminal, model: str, found: EvaluationFindings, wish: Evaluating) -> Mapping[str, Any]:
     from phicli.paths import write_output
-    from phicli.ui.bench.evaluation import print_evaluations, report_data
+    from phicli.ui.bench.evaluation import print_compared, report_data
 
     data = {"model": model, "questions": str(wish.questions), **report_data(found.evaluations, found.comparisons)}
     if not wish.quiet:
-        print_evaluations(terminal, found.evaluations, found.comparisons, output="text")
+        print_compared(terminal, found.evaluations, found.comparisons, see_all=f"all replies: {wish.folder / _RESULT}")
     with writing("the folder", wish.folder, "choose another folder: --out FOLDER"):
         write_output(wish.folder / _RESULT, json.dumps(data, indent=2, ensure_ascii=False).encode() + b"\n")
     return data

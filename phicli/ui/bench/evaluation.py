@@ -10,6 +10,7 @@ from phicli.bench.evaluation.result import Evaluation, Paired
 from phicli.ui.bench import cells, expected_answers
 from phicli.ui.bench.cells import markdown_table, markdown_text
 from phicli.ui.bench.figures import rate
+from phicli.ui.bench.run_columns import labels_of
 from phicli.ui.envelope import json_line, print_result
 from phicli.ui.tables import Column, print_rows
 from phicli.ui.terminal import Terminal, one_line
@@ -55,7 +56,7 @@ def print_evaluations(
     elif output == "markdown":
         _print_markdown(terminal, found, comparisons)
     else:
-        _print_text(terminal, found, comparisons)
+        print_compared(terminal, found, comparisons)
     if output in ("csv", "jsonl"):
         for one in found:
             if one.failed:
@@ -108,8 +109,15 @@ def _time(seconds: float) -> str:
     return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole // 60 % 60} min"
 
 
-def _print_text(terminal: Terminal, found: Sequence[Evaluation], comparisons: Sequence[Paired]) -> None:
-    below = [*_notes(found, comparisons), *_wrong(found)]
+def print_compared(
+    terminal: Terminal, found: Sequence[Evaluation], comparisons: Sequence[Paired], *, see_all: str = _SEE_ALL
+) -> None:
+    """Show ``found`` (at least one) as a table with sentences; ``see_all`` says where all replies are.
+
+    Raises:
+        OutputClosedError: the reader has closed it.
+    """
+    below = [*_notes(found, comparisons), *_wrong(found, see_all)]
     print_rows(terminal, _layouts(found), [_row(one) for one in found], above=[_about(found[0])], below=below)
 
 
@@ -158,7 +166,7 @@ def _failures(found: Sequence[Evaluation]) -> Iterator[str]:
             yield f"  {result.item.item_id}: {result.reply.error}"
 
 
-def _wrong(found: Sequence[Evaluation]) -> Iterator[str]:
+def _wrong(found: Sequence[Evaluation], see_all: str) -> Iterator[str]:
     """The first replies that are wrong, and how to see the others."""
     for one in found:
         wrong = [result for result in one.results if result.wrong]
@@ -169,13 +177,19 @@ def _wrong(found: Sequence[Evaluation]) -> Iterator[str]:
             cut = " (cut off at the maximum number of tokens)" if result.reply.finish_reason == "length" else ""
             yield f"  {result.item.item_id}: {result.verdict.reason}{cut}"
     if any(one.right < len(one.results) for one in found):
-        yield _SEE_ALL
+        yield see_all
 
 
 def _print_jsonl(terminal: Terminal, found: Sequence[Evaluation]) -> None:
     """One JSON object per line, question and model: the reply, the verdict, and how it was made."""
     for one in found:
-        about = {"run_id": one.run_id, "model": one.subject.model, "quant": one.subject.quant, "set": one.set_name}
+        about: dict[str, Any] = {
+            "run_id": one.run_id,
+            "model": one.subject.model,
+            "quant": one.subject.quant,
+            "set": one.set_name,
+        }
+        about |= {"adapters": [adapter.to_data() for adapter in one.subject.adapters]}
         about |= {"engine": one.subject.engine, "build": one.subject.build, "seed": one.settings.get("seed")}
         for result in one.results:
             terminal.write(json_line(terminal, {**about, **result.to_data()}))
@@ -201,6 +215,7 @@ def _record(one: Evaluation) -> Mapping[str, Any]:
         **{name: one.settings.get(name) for name in settings},
         "sha256": data["sha256"],
         "path": data["path"],
+        "adapters": labels_of(one.subject.adapters),
     }
 
 
