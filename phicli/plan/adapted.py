@@ -53,7 +53,8 @@ def _files(base: str) -> Iterator[AdaptedModel]:
 def _is_base(name: str, known: Variant | None, base: str, variant: Variant | None) -> bool:
     if variant is not None and known is not None:
         return known.id == variant.id
-    return known is variant is None and squash(name).startswith(squash(base))
+    own = squash(name.rpartition("/")[2].partition(":")[0])
+    return known is variant is None and own in (squash(base), squash(f"{base}-gguf"))
 
 
 def _fits(adapter: AdapterHeader, model: AdaptedModel) -> bool:
