@@ -145,7 +145,7 @@ def _evaluated(
     from phicli.ui.bench.progress import MeasuringLine
 
     settings = {} if wish.threads is None else {"threads": wish.threads}
-    options = EvalOptions(str(wish.questions), settings=settings, limit=MOST)
+    options = EvalOptions(str(wish.questions), settings=settings, limit=MOST, can_restart=False)
     for at, name in enumerate(names):
         _note(terminal, wish, f"evaluating {name} without and with {added.adapter.name}, at most {MOST} answers of "
               f"{wish.questions}")  # fmt: skip
