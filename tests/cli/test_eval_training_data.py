@@ -96,7 +96,7 @@ def test_expected_answers_that_were_read_are_not_read_again(
     known = read()
     assert 5 <= known < 150
     if number == signal.SIGINT:
-        assert f"150 of 150 questions were asked; {known} expected answers were read".encode() in said
+        assert f"150 of 150 questions were asked; {known} expected answers read".encode() in said
     again = phi(*words, "--json")
     (found,) = measured(again)
     assert (found["scored"], found["asked"], found["sittings"], found["complete"]) == (150, 150, 1, True)
