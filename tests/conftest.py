@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from tests.support.bytecode import keep_bytecode
 from tests.support.certificates import authority
 from tests.support.hub.fixtures import hub
 from tests.support.kernels import tests_home
@@ -32,4 +33,5 @@ os.environ.pop("COLUMNS", None)  # set where tests run in several processes; ter
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    keep_bytecode(config)
     config.pluginmanager.register(ProcessGuard(), "process-guard")

@@ -55,6 +55,8 @@ def adapter_typed(typed: str) -> Adapter:
     path = expand(name)
     if is_there(name) and folder_of(path) is not None:
         raise NotAnAdapterError(f"{name} is an adapter as PEFT saves it", f"add it first: phi adapters add {name}")
+    if "/" in name and path.is_dir():
+        raise NotAnAdapterError(f"{name} is a folder", f"add the adapter in it first: phi adapters add {name}")
     if name.lower().endswith(".gguf") or (("/" in name or "\\" in name) and is_there(name)):
         return Adapter(read_adapter(path).path.absolute(), scale)
     raise unknown(name)

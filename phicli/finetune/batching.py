@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Final
 
 from phicli.finetune.options import Recipe
+
+_PADDING: Final = 32
+"""Most tokens of padding in a micro-batch. Another micro-batch costs about as much: each reads all weights again."""
+_LOOKED_AT: Final = 500_000
+"""Examples that are grouped to find the largest micro-batch: about a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +66,20 @@ class Schedule:
         sides: tuple[list[int], list[int]] = ([], [])
         for number in numbers:
             sides[self.border is not None and self.lengths[number] > self.border].append(number)
-        size = self.recipe.micro_batch
-        return [
-            ordered[at : at + size]
-            for ordered in (sorted(side, key=lambda one: self.lengths[one]) for side in sides)
-            for at in range(0, len(ordered), size)
-        ]
+        return [micro for side in sides for micro in self._of_like_length(side)]
+
+    def _of_like_length(self, numbers: Sequence[int]) -> Iterator[list[int]]:
+        """Micro-batches with little padding, the longest examples first."""
+        micro: list[int] = []
+        padding = 0
+        for number in sorted(numbers, key=lambda one: -self.lengths[one]):
+            padding += self.lengths[micro[0]] - self.lengths[number] if micro else 0
+            if len(micro) == self.recipe.micro_batch or padding > _PADDING:
+                yield micro
+                micro, padding = [], 0
+            micro.append(number)
+        if micro:
+            yield micro
 
     def rate(self, step: int) -> float:
         """The share of the learning rate in a step: rising in the warm-up, then falling in a line to 0."""
@@ -74,17 +88,32 @@ class Schedule:
             return (step + 1) / warm
         return (self.steps - step) / max(1, self.steps - warm)
 
-    def largest(self, learned: Sequence[int]) -> Load:
-        """The micro-batch of the run that needs most memory; ``learned`` are the learned tokens of each example."""
-        tokens = most = 0
-        for micro in self._first_epoch():
-            tokens = max(tokens, len(micro) * max(self.lengths[one] for one in micro))
-            most = max(most, sum(learned[one] for one in micro))
-        return Load(tokens, most)
+    def size(self, micro: Sequence[int]) -> int:
+        """Tokens of a micro-batch, with padding."""
+        return len(micro) * max(self.lengths[one] for one in micro)
 
-    def _first_epoch(self) -> Iterator[list[int]]:
-        for step in range(min(self.steps, self.steps_per_epoch)):
-            yield from self.micro_batches(step)
+    def tokens(self, step: int) -> int:
+        """Tokens of a step, with padding."""
+        return sum(map(self.size, self.micro_batches(step)))
+
+    def heaviest(self, steps: Iterable[int]) -> int:
+        """The first of ``steps`` that has the largest micro-batch."""
+        return max(steps, key=lambda step: max(map(self.size, self.micro_batches(step))))
+
+    def largest(self, learned: Sequence[int]) -> Load:
+        """The micro-batch of the run that needs most memory; ``learned`` are the learned tokens of each example.
+
+        Every epoch has other ones. Where that would be too many to look at, it is one of the longest examples only.
+        """
+        size = self.recipe.micro_batch
+        if self.steps * self.recipe.batch_size > _LOOKED_AT:
+            return Load(size * max(self.lengths), sum(sorted(learned)[-size:]))
+        tokens = most = 0
+        for step in range(self.steps):
+            for micro in self.micro_batches(step):
+                tokens = max(tokens, self.size(micro))
+                most = max(most, sum(learned[one] for one in micro))
+        return Load(tokens, most)
 
 
 @lru_cache(maxsize=2)

@@ -14,7 +14,8 @@ import pytest
 
 from tests.support.disks import small_file_system
 from tests.support.running import Phi
-from tests.training_data.examples import GOOD, THINKING, WITH_TOOLS, line, numbered
+from tests.training_data.examples import GOOD, OF_THE_CARD, THINKING, WITH_TOOLS, line, numbered
+from tests.training_data.test_broken_variants import BROKEN
 
 
 @pytest.fixture
@@ -47,6 +48,20 @@ def test_data_that_must_not_be_used(phi: Phi, train: Path) -> None:
     assert (reply.code, reply.json["error"]["code"]) == (9, "check_failed")
     assert len(reply.json["data"]["findings"]) == 31
     assert reply.json["data"]["findings"][0]["place"] == "messages"
+
+
+def test_all_broken_variants_in_one_file(phi: Phi, tmp_path: Path) -> None:
+    good, path = numbered(len(BROKEN)), tmp_path / "broken.jsonl"
+    pairs = zip(good, (one.data for one in BROKEN), strict=True)
+    path.write_bytes(b"".join([b"".join(map(b"".join, pairs)), line(THINKING), line(OF_THE_CARD)]))
+    reply = phi("data", "check", str(path), "--json")
+    assert reply.code == 9
+    found = [one for one in reply.json["data"]["findings"] if one["severity"] == "error"]
+    kinds = {2 * number: one.kind for number, one in enumerate(BROKEN, 1)}
+    assert {one["line"] for one in found} == set(kinds), "those that are broken, and no others"
+    for number, kind in kinds.items():
+        assert kind in {one["kind"] for one in found if one["line"] == number}
+    assert f"{len(BROKEN)} lines" in reply.json["error"]["message"]
 
 
 def test_tokens_of_a_model(phi: Phi, train: Path) -> None:

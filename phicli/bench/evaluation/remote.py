@@ -76,6 +76,11 @@ class RemotePlan:
     max_tokens: int
     seed: int
 
+    @property
+    def not_scored(self) -> str:
+        """Why the probability of expected answers cannot be measured."""
+        return "a remote does not report the probability of a given text"
+
     def key_data(self) -> dict[str, Any]:
         """Which model it is; whatever the remote is called; the file behind it is unknown."""
         named = self.subject.named

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from phicli.bench.evaluation.evaluate import EvaluationFindings
 from phicli.bench.evaluation.result import Evaluation, Paired
-from phicli.ui.bench import cells
+from phicli.ui.bench import cells, expected_answers
 from phicli.ui.bench.cells import markdown_table, markdown_text
 from phicli.ui.bench.figures import rate
 from phicli.ui.bench.run_columns import labels_of
@@ -91,6 +91,7 @@ def _row(one: Evaluation) -> dict[str, str]:
         "right": f"{one.right} of {one.answered}",
         "accuracy": f"{accuracy.estimate:.1%}" if accuracy else "",
         "95 % interval": f"{accuracy.low:.1%} to {accuracy.high:.1%}" if accuracy and known else "",
+        **expected_answers.cells_of(one),
         "failed": str(one.failed),
         "cut": str(one.cut),
         "tokens/s": rate(speed) if speed else "",
@@ -116,6 +117,10 @@ def _print_text(terminal: Terminal, found: Sequence[Evaluation], comparisons: Se
 def _layouts(found: Sequence[Evaluation]) -> tuple[tuple[Column, ...], ...]:
     """From wide to narrow; a column for what failed only where something did."""
     failed = (_FAILED,) if any(one.failed for one in found) else ()
+    if any(one.has_talks for one in found):
+        all_of = (_MODEL, _RIGHT, _ACCURACY, _INTERVAL, *expected_answers.WITH_INTERVALS, *failed)
+        short = (_MODEL, _RIGHT, _ACCURACY, expected_answers.F1, expected_answers.PERPLEXITY)
+        return ((*all_of, _CUT, _SPEED, _TIME), all_of, (*short, *failed), short)
     least = (_MODEL, _RIGHT, _ACCURACY, _INTERVAL, *failed)
     return ((*least, _CUT, _SPEED, _TIME), least, (_MODEL, _RIGHT, _ACCURACY))
 
@@ -124,9 +129,10 @@ def _about(one: Evaluation) -> str:
     """What was asked, and how, in a line."""
     settings = one.settings
     how = "greedy" if not settings.get("temperature") else f"temperature {settings['temperature']}"
+    longer = ", more where a longer answer is expected" if one.has_longer else ""
     return one_line(
         f"{one.set_name}: {counted(one.total, 'question')}, {how}, seed {settings.get('seed')}, "
-        f"at most {settings.get('max_tokens')} tokens each, {settings.get('slots')} in parallel"
+        f"at most {settings.get('max_tokens')} tokens each{longer}, {settings.get('slots')} in parallel"
     )
 
 
@@ -134,7 +140,11 @@ def _notes(found: Sequence[Evaluation], comparisons: Sequence[Paired]) -> Iterat
     for one in found:
         if not one.complete:
             yield f"{one.label}: incomplete, {len(one.results)} of {one.total} questions were asked"
-    yield from map(comparison_line, comparisons)
+    for pair in comparisons:
+        yield comparison_line(pair)
+        yield from expected_answers.difference_lines(pair)
+    yield from expected_answers.incomparable_lines(found, comparisons)
+    yield from expected_answers.notes_on(found)
     yield from _failures(found)
 
 
@@ -193,6 +203,7 @@ def _record(one: Evaluation) -> Mapping[str, Any]:
         "accuracy": accuracy.estimate if accuracy else None,
         "accuracy_low": accuracy.low if accuracy else None,
         "accuracy_high": accuracy.high if accuracy else None,
+        **expected_answers.record_of(one),
         **{name: data[name] for name in ("failed", "cut", "generated_tokens", "generated_tps", "wall_s", "complete")},
         **{name: one.settings.get(name) for name in settings},
         "sha256": data["sha256"],
