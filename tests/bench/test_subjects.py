@@ -14,7 +14,7 @@ from phicli.engine.types import Adapter
 from phicli.errors import IntegrityError, NotFoundError, UsageError
 from phicli.records.run import Subject
 from tests.support.files import TINY_PHI
-from tests.support.lora import write_gguf
+from tests.support.lora import tensors, write_gguf
 
 
 @pytest.fixture
@@ -83,6 +83,16 @@ def test_what_does_not_exist(loud: Path, typed: str, error: type[Exception], wor
 def test_an_adapter_is_given_to_all_models_and_once_more_to_one(loud: Path) -> None:
     with pytest.raises(UsageError, match="given twice"):
         subjects(["tiny-phi+ten-facts"], adapters=[Adapter(loud, 0.5)])
+
+
+def test_files_of_the_same_name_are_called_by_their_paths(loud: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    one, two = write_gguf(tmp_path / "style.gguf"), write_gguf(tmp_path / "other" / "style.gguf", tensors(seed=2))
+    found = subjects([f"tiny-phi+{one}", f"tiny-phi+{two}:0.5", "tiny-phi+ten-facts"])
+    assert [name_of(subject) for subject in found] == [
+        f"tiny-phi:f16+{one}", f"tiny-phi:f16+{two}:0.5", "tiny-phi:f16+ten-facts"
+    ]  # fmt: skip
+    assert found[1].adapters[0].typed == f"{two}:0.5"
 
 
 def test_a_file_that_really_has_the_name(loud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
