@@ -20,7 +20,7 @@ MOST_SCALE: Final = 100.0
 
 
 def adapters_typed(typed: Sequence[str], beside: Sequence[Adapter] = ()) -> tuple[Adapter, ...]:
-    """The adapters in a list of ``NAME[:SCALE]``, each file once; ``none`` alone stands for no adapter.
+    """The adapters in a list of ``NAME[:SCALE]``, each file once; ``none`` alone stands for no adapter at all.
 
     Args:
         typed: the list.

@@ -10,6 +10,7 @@ from pathlib import Path
 from phicli.adapters.registry import name_of
 from phicli.adapters.typed import adapters_typed
 from phicli.adapters.with_model import split_adapters
+from phicli.catalog.display_name import with_adapters
 from phicli.catalog.load import catalog
 from phicli.catalog.resolve import known_by_name
 from phicli.engine.leaving import digest
@@ -66,7 +67,8 @@ def subjects(
     for one in found:
         first = chosen.setdefault((one.path.resolve(), one.quant, *(used.mark for used in one.adapters)), one)
         if first is not one:
-            say(f"{one.model} is the same file as {first.model}: it is measured only once")
+            names = [with_adapters(subject.model, subject.adapters) for subject in (one, first)]
+            say(f"{names[0]} is the same file as {names[1]}: it is measured only once")
     return tuple(chosen.values())
 
 
