@@ -21,7 +21,7 @@ _GIVE_BACK: Final = {"MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_
 """Memory that is free goes back to the system at once (glibc): the peak is what the sums say."""
 _AGAIN: Final = "the same command continues from the last checkpoint"
 _WORKER: Final = (sys.executable, "-m", "phicli.finetune.worker")
-_KILLED: Final = -9
+_BY_THE_SYSTEM: Final = -9
 
 
 class TrainingFailedError(PhiError):
@@ -40,7 +40,7 @@ class TrainingProcess:
     """
 
     def __init__(self, folder: RunFolder, program: Sequence[str] = _WORKER) -> None:
-        self._folder, self._began, self._step = folder, False, 0
+        self._folder, self._began, self._killed, self._step = folder, False, False, 0
         environment = {**_GIVE_BACK, **os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
         package = str(Path(__file__).resolve().parents[2])
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
@@ -68,7 +68,7 @@ class TrainingProcess:
             ended = event["event"] in ("done", "stopped")
             self._step = event.get("step", self._step)
             yield event
-        if not ended:
+        if not ended and not self._killed:
             raise self._died(self._process.wait())
 
     def go(self) -> None:
@@ -81,6 +81,7 @@ class TrainingProcess:
         if self._began:
             self._order("stop")
         else:
+            self._killed = True
             self._process.kill()
 
     def __enter__(self) -> TrainingProcess:
@@ -125,7 +126,7 @@ class TrainingProcess:
         return TrainingFailedError(f"the training failed: {reason}", f"see {self._folder.log}")
 
     def _died(self, code: int) -> PhiError:
-        if code == _KILLED:
+        if code == _BY_THE_SYSTEM:
             return self._out_of_memory("the process that trains was killed, probably because the memory ran out")
         return TrainingFailedError(f"the process that trains ended (status {code})", f"see {self._folder.log}")
 

@@ -132,25 +132,23 @@ class Trainer:
 
     def _loss(self, pairs: PairsFile, micro: list[int]) -> Any:
         """The sum of the losses of all learned tokens. The output layer computes these places only."""
-        ids, mask, places, targets = _tensors(pairs, micro, self.recipe.device)
+        ids, places, targets = _tensors(pairs, micro, self.recipe.device)
         inner = self.model.base_model.model
-        hidden = inner.model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+        hidden = inner.model(input_ids=ids, use_cache=False).last_hidden_state
         logits = inner.lm_head(hidden.reshape(-1, hidden.shape[-1])[places])
         return torch.nn.functional.cross_entropy(logits.float(), targets, reduction="sum")
 
 
-def _tensors(pairs: PairsFile, micro: list[int], device: str) -> tuple[Any, Any, Any, Any]:
-    """Token ids padded at the right, which of them are real, where a learned token is predicted, and which it is."""
+def _tensors(pairs: PairsFile, micro: list[int], device: str) -> tuple[Any, Any, Any]:
+    """Token ids padded at the right, where a learned token is predicted, and which it is.
+
+    A mask is not needed: no token sees what is behind it. It would cost the square of the length in each layer.
+    """
     chosen = [pairs[number] for number in micro]
     width = max(len(pair.ids) for pair in chosen)
     ids = torch.zeros(len(chosen), width, dtype=torch.long)
-    mask = torch.zeros(len(chosen), width, dtype=torch.long)
     for row, pair in enumerate(chosen):
         ids[row, : len(pair.ids)] = torch.tensor(pair.ids)
-        mask[row, : len(pair.ids)] = 1
     learned = ((row, at) for row, pair in enumerate(chosen) for at in range(pair.start, len(pair.ids)))
     places, targets = zip(*((row * width + at - 1, chosen[row].ids[at]) for row, at in learned), strict=True)
-    whole = bool(mask.all())
-    tensors = (ids, mask, torch.tensor(places), torch.tensor(targets))
-    ids, mask, at_places, of_targets = (one.to(device) for one in tensors)
-    return ids, (None if whole else mask), at_places, of_targets
+    return ids.to(device), torch.tensor(places, device=device), torch.tensor(targets, device=device)
