@@ -37,7 +37,12 @@ class NamedFile(Protocol):
 
 def name_of(file: NamedFile) -> str:
     """What people call ``file``, as :func:`display_name` has it, and its adapters: ``phi-4-mini:q4_k_m+my-run:0.5``."""
-    return PLUS.join([display_name(file.model, file.quant), *(adapter.label for adapter in file.adapters)])
+    return with_adapters(display_name(file.model, file.quant), file.adapters)
+
+
+def with_adapters(name: str, adapters: Sequence[LabeledAdapter]) -> str:
+    """``name`` of a model, with the ``adapters`` that are used with it: ``phi-4-mini+my-run:0.5``."""
+    return PLUS.join([name, *(adapter.label for adapter in adapters)])
 
 
 def display_name(model: str, quant: str | None) -> str:

@@ -57,7 +57,16 @@ def finetune(
         int, typer.Option("--patience", help="Stop after so many validations without a better loss; 0: never.", min=0)
     ] = 3,
     evaluations: Annotated[int, typer.Option("--evaluations", help="Validations in all.", min=1)] = 10,
-    dtype: Annotated[str, typer.Option("--dtype", help="Type of the weights: float32 or bfloat16.")] = "float32",
+    dtype: Annotated[
+        str | None,
+        typer.Option("--dtype", help="Type of the weights: float32 or bfloat16 [default: float32; bfloat16 on a GPU]."),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", help="Where to compute: cpu or cuda [default: cuda if torch has it].")
+    ] = None,
+    qlora: Annotated[
+        bool, typer.Option("--qlora", help="Hold the weights in 4 bits, which needs a GPU and bitsandbytes.")
+    ] = False,
     checkpointing: Annotated[
         bool, typer.Option("--checkpointing", help="Use less memory and more time [default: if needed].")
     ] = False,
@@ -81,16 +90,16 @@ def finetune(
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Fine-tune a model with LoRA on your own examples: training data in, adapter out."""
+    from phicli.commands.finetune_azure import write_plan
     from phicli.commands.finetuning import Asked, finetune_model
     from phicli.finetune.options import Recipe
     from phicli.ui.terminal import Terminal
 
-    recipe = Recipe(
-        rank, alpha, dropout, learning_rate, epochs, warmup, batch_size, micro_batch or batch_size, patience,
-        evaluations, dtype, checkpointing, seed,
-    )  # fmt: skip
-    asked = Asked(
-        model, train, validation, split, out, name, recipe, threads, save_every, max_time, dry_run=dry_run,
-        as_json=as_json, plan=plan,
-    )  # fmt: skip
-    finetune_model(Terminal.current(), ctx, asked)
+    recipe = Recipe(rank, alpha, dropout, learning_rate, epochs, warmup, batch_size, micro_batch or batch_size,
+                    patience, evaluations, dtype or "", checkpointing, seed, quantized=qlora)  # fmt: skip
+    asked = Asked(model, train, validation, split, out, name, recipe, device, threads, save_every, max_time,
+                  dry_run=dry_run, as_json=as_json)  # fmt: skip
+    if plan is None:
+        finetune_model(Terminal.current(), asked)
+    else:
+        write_plan(Terminal.current(), ctx, asked, plan)

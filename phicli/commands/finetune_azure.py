@@ -7,11 +7,13 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from phicli.commands.data.checking import check_files
+from phicli.commands.finetuning import Asked, check_options
 from phicli.commands.options import was_typed
 from phicli.errors import UsageError
+from phicli.finetune.options import Recipe
 from phicli.training_data.checking import CheckOptions
 from phicli.training_data.services import service_called
 from phicli.training_data.source import PIPE, Source
@@ -19,10 +21,10 @@ from phicli.ui.terminal import Terminal
 from phicli.ui.training_data import ReadingBar, print_report
 
 if TYPE_CHECKING:
-    from phicli.commands.finetuning import Asked
     from phicli.finetune.azure.writing import AzureWish
     from phicli.training_data.report import Report
 
+Number = TypeVar("Number", int, float)
 PLANS: Final = ("azure",)
 _TAKEN: Final = frozenset(
     {"model", "train", "validation", "split", "out", "name", "learning_rate", "epochs", "batch_size", "seed", "plan",
@@ -40,7 +42,8 @@ def write_plan(terminal: Terminal, ctx: Any, asked: Asked, plan: str) -> None:
     from phicli.ui.finetune_plan import print_azure_folder
 
     if plan.lower() not in PLANS:
-        raise UsageError(f"unknown plan: {plan}", f"the plans are {', '.join(PLANS)}: --plan azure")
+        raise UsageError(f"unknown plan: {plan}", "the only plan is azure: --plan azure")
+    check_options(asked)
     _refuse_others(ctx)
     wish = _wish(ctx, asked)
     _require_usable(terminal, check_files(terminal, wish.train, wish.validation, CheckOptions(), None), asked)
@@ -67,7 +70,7 @@ def _refuse_others(ctx: Any) -> None:
         listed = ", ".join(names)
         raise UsageError(
             f"{listed} {means} nothing with --plan azure: nothing is trained here, and Azure does not take {them}",
-            f"leave out {listed}; what can be chosen: --epochs, --batch-size, --learning-rate, --as, --seed (of --split)",
+            f"leave out {listed}; what can be chosen: --epochs, --batch-size, --learning-rate, --as, --seed",
         )
 
 
@@ -80,10 +83,9 @@ def _wish(ctx: Any, asked: Asked) -> AzureWish:
         raise UsageError("training data is read several times and cannot be piped in", "name a file")
     model, recipe = azure_model(asked.model), asked.recipe
     parameters = azure_parameters(
-        recipe.epochs if _chosen(ctx, "epochs") else None,
-        recipe.batch_size if _chosen(ctx, "batch_size") else None,
-        recipe.learning_rate if _chosen(ctx, "learning_rate") else None,
-    )
+        _chosen(ctx, "epochs", recipe.epochs), _chosen(ctx, "batch_size", recipe.batch_size),
+        _chosen(ctx, "learning_rate", recipe.learning_rate),
+    )  # fmt: skip
     name = name_for(model, asked.train, asked.name)
     folder = (asked.out or Path(f"azure-{model.id}-{Path(asked.train).stem}")).expanduser().absolute()
     require_free(folder)
@@ -93,10 +95,9 @@ def _wish(ctx: Any, asked: Asked) -> AzureWish:
     )  # fmt: skip
 
 
-def _chosen(ctx: Any, name: str) -> bool:
-    """Whether a person chose the value, on the command line or by a setting."""
-    source = ctx.get_parameter_source(name)
-    return source is not None and source.name != "DEFAULT"
+def _chosen(ctx: Any, name: str, value: Number) -> Number | None:
+    """The value, where a person chose it on the command line or by a setting; else None, and Azure chooses."""
+    return value if was_typed(ctx, name) or value != getattr(Recipe(), name) else None
 
 
 def _require_usable(terminal: Terminal, report: Report, asked: Asked) -> None:

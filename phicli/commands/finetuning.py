@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phicli.errors import DoesNotFitError, PhiError, UsageError, UserInterruptError
 from phicli.finetune.options import DTYPE_BYTES, Recipe
+from phicli.hub.write_errors import writing
 from phicli.jobs.interrupting import interruptions
 from phicli.ui.finetune import TrainingScreen, print_plan, print_trained
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
 from phicli.ui.tidy_end import tidy_end
+from phicli.units import format_bytes
 
 if TYPE_CHECKING:
     from phicli.adapters.adding import Added
     from phicli.finetune.preparing import Prepared, Wish
     from phicli.finetune.run_folder import RunFolder
+    from phicli.training_data.lines import OnBytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,68 +37,89 @@ class Asked:
     out: Path | None
     name: str | None
     recipe: Recipe
+    device: str | None
     threads: int | None
     save_every_s: float
     max_minutes: float | None
     dry_run: bool
     as_json: bool
-    plan: str | None = None
 
 
-def finetune_model(terminal: Terminal, ctx: Any, asked: Asked) -> None:
-    """Plan, train, and give the adapter a name; with ``--plan`` write files for a service instead.
+def finetune_model(terminal: Terminal, asked: Asked) -> None:
+    """Plan, train, and give the adapter a name.
 
     Raises:
         PhiError: something is missing, does not fit, or went wrong.
         UserInterruptError: Ctrl-C; a checkpoint is there.
     """
-    _check(asked)
-    if asked.plan is None:
-        _train(terminal, asked)
-        return
-    from phicli.commands.finetune_azure import write_plan
-
-    write_plan(terminal, ctx, asked, asked.plan)
-
-
-def _train(terminal: Terminal, asked: Asked) -> None:
     from phicli.finetune.extra import require_extra
+
+    check_options(asked)
+    require_extra()
+    with tidy_end():
+        wish = _wish(asked)
+        if asked.dry_run:
+            _rehearse(terminal, wish, as_json=asked.as_json)
+        else:
+            _run(terminal, asked, wish)
+
+
+def _rehearse(terminal: Terminal, wish: Wish, *, as_json: bool) -> None:
+    from phicli.finetune.preparing import rehearse
+
+    print_plan(terminal, _read(terminal, wish, rehearse), wish, as_json=as_json)
+
+
+def _run(terminal: Terminal, asked: Asked, wish: Wish) -> None:
     from phicli.finetune.preparing import prepare
 
-    require_extra()
-    wish = _wish(asked)
+    with writing("the folder", wish.folder.path, "choose another: --out FOLDER"), wish.folder.held():
+        prepared = _read(terminal, wish, prepare)
+        if not asked.as_json:
+            print_plan(terminal, prepared, wish, as_json=False)
+        result = wish.folder.result()
+        if result is None:
+            result = _trained(terminal, asked, wish, prepared)
+        added = _added(wish.folder, asked.name)
+    print_trained(terminal, wish.folder, result, added, as_json=asked.as_json)
+
+
+def _read(terminal: Terminal, wish: Wish, read: Callable[[Wish, OnBytes], Prepared]) -> Prepared:
     with StatusLine(terminal) as status:
-        status.update(f"reading {asked.train}")
-        prepared = prepare(wish)
-    if asked.dry_run or not asked.as_json:
-        print_plan(terminal, prepared, wish, as_json=asked.as_json)
-    if asked.dry_run:
-        return
-    result = wish.folder.result()
-    if result is None:
-        result = _trained(terminal, asked, wish, prepared)
-    print_trained(terminal, wish.folder, result, _added(wish.folder, asked.name), as_json=asked.as_json)
+        return read(wish, lambda done: status.update(f"reading {wish.train}: {format_bytes(done)}"))
 
 
-def _check(asked: Asked) -> None:
+def check_options(asked: Asked) -> None:
+    """Return if the options go together.
+
+    Raises:
+        UsageError: they do not.
+    """
     if asked.validation is not None and asked.share is not None:
         raise UsageError("--validation and --split exclude each other", "leave out one of them")
     if asked.share is not None and not 0 < asked.share < 1:
         raise UsageError(f"--split {asked.share} is not a share", "give a number between 0 and 1: --split 0.1")
-    if asked.recipe.dtype not in DTYPE_BYTES:
+    if asked.recipe.dtype and asked.recipe.dtype not in DTYPE_BYTES:
         raise UsageError(f"--dtype {asked.recipe.dtype} is unknown", f"choose one of: {', '.join(DTYPE_BYTES)}")
 
 
 def _wish(asked: Asked) -> Wish:
     from phicli.finetune.base_folder import open_base
+    from phicli.finetune.devices import choose_device
     from phicli.finetune.preparing import Wish, default_folder
     from phicli.finetune.run_folder import RunFolder
     from phicli.hardware.cpu import physical_cores
 
     base = open_base(asked.model)
+    device = choose_device(asked.device, quantized=asked.recipe.quantized)
+    recipe = replace(
+        asked.recipe,
+        device=device.kind,
+        dtype=asked.recipe.dtype or ("float32" if device.kind == "cpu" else "bfloat16"),
+    )
     folder = RunFolder((asked.out or default_folder(base, asked.train)).expanduser().absolute())
     return Wish(
-        base, asked.train, asked.validation, asked.share, asked.recipe, folder, asked.threads or physical_cores(),
+        base, asked.train, asked.validation, asked.share, recipe, folder, device, asked.threads or physical_cores(),
         asked.save_every_s, shlex.join(["phi", *sys.argv[1:]]),
     )  # fmt: skip
 
@@ -107,7 +131,12 @@ def _trained(terminal: Terminal, asked: Asked, wish: Wish, prepared: Prepared) -
     from phicli.paths import write_output
 
     screen = TrainingScreen(terminal, prepared.steps)
-    with tidy_end(), TrainingProcess(wish.folder) as process, interruptions(process.stop) as pressed, screen:
+
+    def on_press() -> None:
+        process.stop()
+        screen.stopping()
+
+    with TrainingProcess(wish.folder) as process, interruptions(on_press) as pressed, screen:
         try:
             for event in process.events():
                 screen.show(event)
@@ -116,12 +145,12 @@ def _trained(terminal: Terminal, asked: Asked, wish: Wish, prepared: Prepared) -
                     process.go()
         except PhiError:
             if pressed.count:
-                raise _interrupted(screen.step, wish) from None
+                raise _interrupted(screen.saved, wish) from None
             raise
     if screen.result is None:
-        raise _interrupted(screen.step, wish)
+        raise _interrupted(screen.saved, wish)
     write_output(wish.folder.curve, svg(f"{wish.base.name}: loss", *screen.curves).encode())
-    result = {**screen.result, "needed_memory_bytes": prepared.needs.memory}
+    result = {**screen.result, "estimated_s": screen.estimated_s, "needed_memory_bytes": prepared.needs.memory}
     wish.folder.write_result(result)
     return result
 
@@ -135,8 +164,10 @@ def _check_time(seconds: float, most_minutes: float | None) -> None:
 
 
 def _interrupted(step: int, wish: Wish) -> UserInterruptError:
+    if not step:
+        return UserInterruptError("stopped before anything was learned", "the same command begins again")
     return UserInterruptError(
-        f"stopped after step {step}; the checkpoint is in {wish.folder.checkpoints}", "the same command continues"
+        f"stopped; the checkpoint after step {step} is in {wish.folder.checkpoints}", "the same command continues"
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -18,6 +18,8 @@ from phicli.finetune.options import Recipe
 
 _PADDING: Final = 32
 """Most tokens of padding in a micro-batch. Another micro-batch costs about as much: each reads all weights again."""
+_LOOKED_AT: Final = 500_000
+"""Examples that are grouped to find the largest micro-batch: about a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +88,32 @@ class Schedule:
             return (step + 1) / warm
         return (self.steps - step) / max(1, self.steps - warm)
 
-    def largest(self, learned: Sequence[int]) -> Load:
-        """The micro-batch of the run that needs most memory; ``learned`` are the learned tokens of each example."""
-        tokens = most = 0
-        for micro in self._first_epoch():
-            tokens = max(tokens, len(micro) * max(self.lengths[one] for one in micro))
-            most = max(most, sum(learned[one] for one in micro))
-        return Load(tokens, most)
+    def size(self, micro: Sequence[int]) -> int:
+        """Tokens of a micro-batch, with padding."""
+        return len(micro) * max(self.lengths[one] for one in micro)
 
-    def _first_epoch(self) -> Iterator[list[int]]:
-        for step in range(min(self.steps, self.steps_per_epoch)):
-            yield from self.micro_batches(step)
+    def tokens(self, step: int) -> int:
+        """Tokens of a step, with padding."""
+        return sum(map(self.size, self.micro_batches(step)))
+
+    def heaviest(self, steps: Iterable[int]) -> int:
+        """The first of ``steps`` that has the largest micro-batch."""
+        return max(steps, key=lambda step: max(map(self.size, self.micro_batches(step))))
+
+    def largest(self, learned: Sequence[int]) -> Load:
+        """The micro-batch of the run that needs most memory; ``learned`` are the learned tokens of each example.
+
+        Every epoch has other ones. Where that would be too many to look at, it is one of the longest examples only.
+        """
+        size = self.recipe.micro_batch
+        if self.steps * self.recipe.batch_size > _LOOKED_AT:
+            return Load(size * max(self.lengths), sum(sorted(learned)[-size:]))
+        tokens = most = 0
+        for step in range(self.steps):
+            for micro in self.micro_batches(step):
+                tokens = max(tokens, self.size(micro))
+                most = max(most, sum(learned[one] for one in micro))
+        return Load(tokens, most)
 
 
 @lru_cache(maxsize=2)

@@ -33,24 +33,38 @@ def write_folder(target: Path, write: Callable[[Path], None]) -> None:
         OSError: it cannot be written; what was there before still is.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
+    restore(target)
     trial = target.with_name(f".{target.name}.new")
     shutil.rmtree(trial, ignore_errors=True)
     try:
         trial.mkdir()
         write(trial)
-        for path in trial.rglob("*"):
-            if path.is_file():
-                _flush(path)
+        for path in (*trial.rglob("*"), trial):
+            _flush(path)
+        before = _former(target)
         if target.exists():
-            before = target.with_name(f".{target.name}.old")
-            shutil.rmtree(before, ignore_errors=True)
             target.rename(before)
-            trial.rename(target)
-            shutil.rmtree(before, ignore_errors=True)
-        else:
-            trial.rename(target)
+        trial.rename(target)
+        _flush(target.parent)
+        shutil.rmtree(before, ignore_errors=True)
     finally:
         shutil.rmtree(trial, ignore_errors=True)
+
+
+def restore(target: Path) -> None:
+    """Put back the folder that was to be replaced when the process was killed between two renames.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    before = _former(target)
+    if before.is_dir() and not target.exists():
+        before.rename(target)
+    shutil.rmtree(before, ignore_errors=True)
+
+
+def _former(target: Path) -> Path:
+    return target.with_name(f".{target.name}.old")
 
 
 def save(folder: Path, step: int, state: Mapping[str, Any], write: Callable[[Path], None]) -> Checkpoint:
@@ -89,5 +103,11 @@ def _complete(folder: Path) -> list[Path]:
 
 
 def _flush(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    """Have a file, or the names in a folder, on the disk; Windows has no such thing for folders."""
+    if os.name == "nt" and path.is_dir():
+        return
+    number = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -27,6 +27,8 @@ class Recipe:
         dtype: the type of the model's weights; the adapter is always float32.
         checkpointing: compute activations again rather than keep them: less memory, a third more time.
         seed: of the first weights, the order of the examples and the dropout.
+        device: where it is computed: ``cpu`` or ``cuda``.
+        quantized: the weights of the linear layers are held in 4 bits (QLoRA), and ``dtype`` is what is computed in.
     """
 
     rank: int = 16
@@ -42,6 +44,8 @@ class Recipe:
     dtype: str = "float32"
     checkpointing: bool = False
     seed: int = 0
+    device: str = "cpu"
+    quantized: bool = False
 
     def to_data(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -49,5 +53,5 @@ class Recipe:
 
     def identity(self) -> dict[str, Any]:
         """What must be the same for a run to be continued: all but how it is computed."""
-        left_out = ("micro_batch", "checkpointing")
+        left_out = ("micro_batch", "checkpointing", "device")
         return {key: value for key, value in asdict(self).items() if key not in left_out}

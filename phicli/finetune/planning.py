@@ -18,8 +18,11 @@ from phicli.finetune.options import DTYPE_BYTES, Recipe
 from phicli.units import format_bytes
 
 _MIB: Final = 1 << 20
-_RUNTIME_BYTES: Final = 385 * _MIB
-"""Python, torch (CPU build), transformers and PEFT after the first step."""
+_RUNTIME_BYTES: Final = {"cpu": 385 * _MIB, "cuda": 1024 * _MIB}
+"""Python, torch (CPU build), transformers and PEFT after the first step. On a GPU: what CUDA and its libraries take and
+what the allocator holds in reserve, which is an assumption."""
+_NF4: Final = 0.5 + 1 / 64 + 4 / (64 * 256)
+"""Bytes of a weight in 4 bits: a scale of a byte for 64 of them, and one of 4 bytes for 256 scales (QLoRA)."""
 _HIDDEN: Final = {"float32": 44.125, "bfloat16": 38.125}
 _KEY_VALUE: Final = {"float32": 6.0, "bfloat16": 3.0}
 _FEED_FORWARD: Final = {"float32": 20.0, "bfloat16": 14.0}
@@ -69,6 +72,7 @@ def needs_of(shape: Shape, recipe: Recipe, load: Load) -> Needs:
     """What a run needs whose largest micro-batch is ``load``."""
     kind = recipe.dtype
     trainable = trainable_parameters(shape, recipe.rank)
+    weights, unpacked = weight_bytes(shape, recipe)
     layer = load.tokens * (
         _HIDDEN[kind] * shape.hidden + _KEY_VALUE[kind] * 2 * shape.kv_heads * shape.head_size
         + _FEED_FORWARD[kind] * shape.feed_forward + _RANK * recipe.rank
@@ -78,13 +82,23 @@ def needs_of(shape: Shape, recipe: Recipe, load: Load) -> Needs:
     largest = 4 * 2 * shape.feed_forward * load.tokens  # the gradient of the widest matrix on the way back
     return Needs(
         trainable=trainable,
-        runtime=_RUNTIME_BYTES,
-        weights=shape.parameters * DTYPE_BYTES[kind],
+        runtime=_RUNTIME_BYTES[recipe.device],
+        weights=weights + unpacked,
         adapter=_TRAINED * trainable,
         activations=int(layers + largest + _LOGIT[kind] * load.learned * shape.vocabulary),
         disk=trainable * (3 * _SAVED + 3 * 4),
         tokens=load.tokens,
     )
+
+
+def weight_bytes(shape: Shape, recipe: Recipe) -> tuple[int, int]:
+    """Bytes of the weights, and of the largest matrix that is unpacked for computing where they are quantized."""
+    size = DTYPE_BYTES[recipe.dtype]
+    if not recipe.quantized:
+        return shape.parameters * size, 0
+    matrices = [inputs * outputs for inputs, outputs in shape.linear_layers]
+    packed = shape.layers * sum(matrices)
+    return int(packed * _NF4) + (shape.parameters - packed) * size, max(matrices) * size
 
 
 def fitted(
@@ -103,13 +117,20 @@ def fitted(
             return candidate, needs
         smallest = needs if smallest is None or needs.memory < smallest.memory else smallest
     assert smallest is not None  # noqa: S101 (there is always a candidate)
+    parts = (
+        f"{format_bytes(smallest.weights)} for the weights, {format_bytes(smallest.adapter)} for the adapter, "
+        f"{format_bytes(smallest.activations)} for the longest example ({smallest.tokens:,} tokens)"
+    )
     raise DoesNotFitError(
-        f"the training needs {format_bytes(smallest.memory)} of memory, but only {format_bytes(available_bytes)} are "
-        f"available: {format_bytes(smallest.weights)} for the weights, {format_bytes(smallest.adapter)} for the "
-        f"adapter, {format_bytes(smallest.activations)} for the longest example ({smallest.tokens:,} tokens)",
+        f"the training needs {format_bytes(smallest.memory)} of memory{_place(recipe)}, but only "
+        f"{format_bytes(available_bytes)} are available: {parts}",
         _hint(recipe, smallest),
         data=smallest.to_data() | {"available_bytes": available_bytes},
     )
+
+
+def _place(recipe: Recipe) -> str:
+    return " on the GPU" if recipe.device == "cuda" else ""
 
 
 def _candidates(recipe: Recipe) -> Iterator[Recipe]:
@@ -124,6 +145,8 @@ def _candidates(recipe: Recipe) -> Iterator[Recipe]:
 
 
 def _hint(recipe: Recipe, needs: Needs) -> str:
+    if recipe.device == "cuda":
+        return "hold the weights in 4 bits: --qlora; or use a smaller model, or --device cpu"
     if recipe.dtype == "float32":
         return "hold the weights in half of it: --dtype bfloat16; or use a smaller model"
     if needs.activations > needs.weights:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Final
 from phicli.errors import CheckFailedError, DoesNotFitError, UsageError
 from phicli.finetune.base_folder import BaseFolder
 from phicli.finetune.batching import Schedule
+from phicli.finetune.devices import Device
 from phicli.finetune.examples import PairMaker, TrainingPair
 from phicli.finetune.extra import versions
 from phicli.finetune.options import Recipe
@@ -18,12 +20,11 @@ from phicli.finetune.pairs_file import PairsFile, write_pairs
 from phicli.finetune.planning import Needs, fitted
 from phicli.finetune.run_folder import RunFolder, hash_of
 from phicli.finetune.tokens import open_tokenizer, special_tokens_in
-from phicli.hardware.memory import available_memory
 from phicli.hub.store import free_bytes
 from phicli.hub.write_errors import writing
 from phicli.training_data.checking import Checking, CheckOptions
 from phicli.training_data.decoding import BOM, text_of, value_of
-from phicli.training_data.lines import lines_of
+from phicli.training_data.lines import OnBytes, ignore_bytes, lines_of
 from phicli.training_data.source import PIPE, opened
 from phicli.training_data.splitting import SplitOptions, split
 from phicli.units import counted, format_bytes
@@ -43,6 +44,7 @@ class Wish:
         share: of the training data that becomes validation data, None for none.
         recipe: how; its micro-batch is the largest one that may be used.
         folder: of the run.
+        device: where it is computed.
         threads: of the processor.
         save_every_s: seconds between checkpoints.
         command: what repeats the run.
@@ -54,6 +56,7 @@ class Wish:
     share: float | None
     recipe: Recipe
     folder: RunFolder
+    device: Device
     threads: int
     save_every_s: float
     command: str
@@ -83,34 +86,50 @@ class Prepared:
         }  # fmt: skip
 
 
-def prepare(wish: Wish) -> Prepared:
-    """Check the data, write the folder of the run, and see that it fits.
+def prepare(wish: Wish, on_bytes: OnBytes = ignore_bytes) -> Prepared:
+    """Check the data, write the folder of the run, and see that it fits; where it does not, nothing is left behind.
 
     Raises:
         CheckFailedError: the data must not be used.
         DoesNotFitError: memory or disk is too small.
-        UsageError: the folder has another run.
+        UsageError: the folder has another run, or is used by another process.
     """
-    _check(wish)
+    _check(wish, on_bytes)
     identity = _identity(wish)
-    resumed = wish.folder.check(identity)
-    with writing("the folder", wish.folder.path, _OTHER):
-        wish.folder.path.mkdir(parents=True, exist_ok=True)
-        if not resumed:
-            _tokenize(wish)
-    prepared = _plan(wish, resumed=resumed)
+    if wish.folder.check(identity):
+        prepared = _plan(wish, wish.folder, resumed=True)
+    else:
+        with writing("the folder", wish.folder.path, _OTHER), wish.folder.beginning():
+            _tokenize(wish, wish.folder, on_bytes)
+            prepared = _plan(wish, wish.folder, resumed=False)
     with writing("the folder", wish.folder.path, _OTHER):
         wish.folder.write(_run(wish, identity, prepared))
     return prepared
 
 
-def _check(wish: Wish) -> None:
+def rehearse(wish: Wish, on_bytes: OnBytes = ignore_bytes) -> Prepared:
+    """What :func:`prepare` finds, without a folder: what is written is removed again.
+
+    Raises:
+        PhiError: as there.
+    """
+    _check(wish, on_bytes)
+    if wish.folder.check(_identity(wish)):
+        return _plan(wish, wish.folder, resumed=True)
+    with tempfile.TemporaryDirectory(prefix="phi-finetune-") as name:
+        folder = RunFolder(Path(name))
+        with writing("the folder", folder.path, "set TMPDIR to a folder that you can write to"):
+            _tokenize(wish, folder, on_bytes)
+        return _plan(wish, folder, resumed=False)
+
+
+def _check(wish: Wish, on_bytes: OnBytes) -> None:
     checking = Checking(CheckOptions(keep=_SHOWN))
     for name in filter(None, (wish.train, wish.validation)):
         if name == PIPE:
             raise UsageError("training data is read several times and cannot be piped in", "name a file")
         with opened(name) as source:
-            checking.read(source.file, source.name)
+            checking.read(source.file, source.name, on_bytes)
     report = checking.report()
     if not report.usable:
         errors = [one for one in report.findings.kept() if one.severity == "error"]
@@ -148,9 +167,9 @@ def _run(wish: Wish, identity: Mapping[str, Any], prepared: Prepared) -> dict[st
     }  # fmt: skip
 
 
-def _tokenize(wish: Wish) -> None:
+def _tokenize(wish: Wish, folder: RunFolder, on_bytes: OnBytes) -> None:
     """Write the tokens of both files; with a share, of two parts of one."""
-    folder, base = wish.folder, wish.base
+    base = wish.base
     maker = PairMaker(
         base.format, open_tokenizer(base.tokenizer), special_tokens_in(base.tokenizer), reasoning=base.reasoning
     )
@@ -159,34 +178,64 @@ def _tokenize(wish: Wish) -> None:
         train, validation = str(folder.path / "train.jsonl"), str(folder.path / "validation.jsonl")
         with opened(wish.train) as source:
             split(source, Path(train), Path(validation), SplitOptions(wish.share, seed=wish.recipe.seed), force=True)
-    for name, target in ((validation, folder.validation), (train, folder.train)):
-        if name is not None and not write_pairs(target, _pairs(name, maker, base.shape.context)):
-            raise CheckFailedError(f"{name} has no answer to learn: all of them have the weight 0", "set a weight to 1")
+    for name, target, typed in ((validation, folder.validation, wish.validation), (train, folder.train, wish.train)):
+        if name is None:
+            continue
+        pairs = _pairs(_Data(name, typed or wish.train), maker, base.shape.context, on_bytes)
+        if not write_pairs(target, pairs):
+            raise CheckFailedError(
+                f"{typed or wish.train} has no answer to learn{_part(wish)}: all of them have the weight 0",
+                "set a weight to 1",
+            )
 
 
-def _pairs(name: str, maker: PairMaker, context: int) -> Iterator[TrainingPair]:
-    with opened(name) as source:
-        for number, data, _ in lines_of(source.file, lambda _: None):
-            if data is None or data.isspace():
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """A file of examples, and the one that was named, of which it may be a part."""
+
+    path: str
+    typed: str
+
+    def place(self, number: int, data: bytes) -> str:
+        """Where a line is, as people find it: in the file that was named."""
+        if self.path != self.typed:
+            with opened(self.typed) as source:
+                number = next((at for at, other, _ in lines_of(source.file) if _same(other, data)), number)
+        return f"{self.typed}:{number}"
+
+
+def _same(line: bytes | None, other: bytes) -> bool:
+    return line is not None and line.removeprefix(BOM).strip() == other.removeprefix(BOM).strip()
+
+
+def _part(wish: Wish) -> str:
+    return " in one of the two parts of --split" if wish.share is not None else ""
+
+
+def _pairs(data: _Data, maker: PairMaker, context: int, on_bytes: OnBytes) -> Iterator[TrainingPair]:
+    with opened(data.path) as source:
+        for number, line, _ in lines_of(source.file, on_bytes):
+            if line is None or line.isspace():
                 continue
             try:
-                pairs = list(maker.pairs_of(value_of(text_of(data.removeprefix(BOM)))))
+                pairs = list(maker.pairs_of(value_of(text_of(line.removeprefix(BOM)))))
             except UsageError as error:
-                raise CheckFailedError(f"{name}:{number} {error.message}", "leave this example out") from None
+                raise CheckFailedError(
+                    f"{data.place(number, line)} {error.message}", "leave this example out"
+                ) from None
             longest = max((len(pair.ids) for pair in pairs), default=0)
             if longest > context:
                 raise CheckFailedError(
-                    f"{name}:{number} has {longest:,} tokens, but the context of the model has {context:,}",
+                    f"{data.place(number, line)} has {longest:,} tokens, but the context of the model has {context:,}",
                     "shorten this example, or leave it out",
                 )
             yield from pairs
 
 
-def _plan(wish: Wish, *, resumed: bool) -> Prepared:
-    folder, shape = wish.folder, wish.base.shape
-    memory = available_memory()
-    available = memory.available_bytes if memory else 0
-    free = free_bytes(folder.path)
+def _plan(wish: Wish, folder: RunFolder, *, resumed: bool) -> Prepared:
+    """What the run needs, with the tokens in ``folder``, compared with what there is."""
+    shape, available = wish.base.shape, wish.device.available_bytes
+    free = free_bytes(wish.folder.path)
     count = 0
     if folder.validation.exists():
         with PairsFile(folder.validation) as validation:
@@ -200,7 +249,7 @@ def _plan(wish: Wish, *, resumed: bool) -> Prepared:
     if needs.disk > free:
         raise DoesNotFitError(
             f"the run needs {format_bytes(needs.disk)}, but only {format_bytes(free)} are free on the disk of "
-            f"{folder.path}",
+            f"{wish.folder.path}",
             f"free some space, or {_OTHER}",
         )
     return found

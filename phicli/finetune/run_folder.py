@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from phicli.errors import UsageError
+from phicli.hub.write_errors import new_folders
+from phicli.jobs.locking import LockFile
 from phicli.paths import read_small, write_output
 
 _RUN: Final = "run.json"
@@ -56,6 +59,11 @@ class RunFolder:
         return self.path / "loss.svg"
 
     @property
+    def worker_lock(self) -> Path:
+        """Held by the process that trains, which may outlive the command."""
+        return self.path / ".worker.lock"
+
+    @property
     def log(self) -> Path:
         """What the libraries had to say."""
         return self.path / "training.log"
@@ -75,6 +83,7 @@ class RunFolder:
             OSError: it cannot be written.
         """
         write_output(self.path / _RUN, json.dumps(run, indent=2, ensure_ascii=False).encode() + b"\n")
+        self._marker.unlink(missing_ok=True)
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Say what came of it.
@@ -92,7 +101,7 @@ class RunFolder:
         """
         found = self.read()
         if found is None:
-            if self.path.exists() and not (self.path.is_dir() and all(map(_is_begun, self.path.iterdir()))):
+            if self.path.exists() and not self._is_free():
                 raise UsageError(f"{self.path} exists and is not the folder of a run", "choose another: --out FOLDER")
             return False
         before = found.get("identity") or {}
@@ -104,9 +113,55 @@ class RunFolder:
             )
         return True
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Within the context this process alone has the folder, which is made; one that stays empty goes again.
 
-def _is_begun(path: Path) -> bool:
-    return path.name in _BEGUN or path.name.startswith(".")
+        Raises:
+            UsageError: another process has it.
+            OSError: it cannot be made.
+        """
+        with new_folders(self.path):
+            lock = LockFile(self.path / ".lock")
+            if not lock.take():
+                raise UsageError(
+                    f"another phi finetune uses {self.path}", "wait for it, or choose another folder: --out FOLDER"
+                )
+            try:
+                yield
+            finally:
+                lock.release()
+
+    @contextlib.contextmanager
+    def beginning(self) -> Iterator[None]:
+        """Within the context a new run is written; what was begun before is removed, also if this one fails.
+
+        Raises:
+            OSError: a file cannot be written or removed.
+        """
+        self._marker.touch()
+        self._clear()
+        try:
+            yield
+        except BaseException:
+            self._clear()
+            self._marker.unlink(missing_ok=True)
+            raise
+
+    @property
+    def _marker(self) -> Path:
+        """Says that all visible files are of a run that did not start."""
+        return self.path / ".begun"
+
+    def _clear(self) -> None:
+        for name in _BEGUN:
+            (self.path / name).unlink(missing_ok=True)
+
+    def _is_free(self) -> bool:
+        if not self.path.is_dir():
+            return False
+        visible = {path.name for path in self.path.iterdir() if not path.name.startswith(".")}
+        return not visible or (self._marker.exists() and visible <= _BEGUN)
 
 
 def hash_of(path: Path) -> str:

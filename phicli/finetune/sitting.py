@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import math
 import shutil
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +14,8 @@ import torch
 
 from phicli.finetune import checkpoints
 from phicli.finetune.batching import Schedule
+from phicli.finetune.failures import LossError, is_out_of_memory
+from phicli.finetune.memory import peak_bytes
 from phicli.finetune.options import Recipe
 from phicli.finetune.pairs_file import PairsFile
 from phicli.finetune.run_folder import RunFolder
@@ -22,6 +23,8 @@ from phicli.finetune.training import Trainer
 
 Say = Callable[..., None]
 _MEASURED_STEPS = 3
+_DIGITS = 6
+"""Of a loss: those that a checkpoint remembers decide, so that a run that was interrupted decides the same."""
 
 
 class Stop(Protocol):
@@ -39,10 +42,12 @@ def train(folder: RunFolder, run: Mapping[str, Any], say: Say, orders: Stop) -> 
     Raises:
         OSError: a checkpoint cannot be written.
         RuntimeError: torch could not go on.
+        LossError: the loss is not a number.
+        MemoryError: there is no memory left; what was learned so far is saved, if possible.
     """
     torch.set_num_threads(int(run["threads"]))
     recipe, base = Recipe(**run["recipe"]), run["base"]
-    trainer = Trainer(Path(base["path"]), base["name"], recipe)
+    trainer = Trainer(Path(base["path"]), base["name"], recipe, orders.stop.is_set)
     with contextlib.ExitStack() as stack:
         pairs = stack.enter_context(PairsFile(folder.train))
         known = folder.validation.exists()
@@ -64,8 +69,10 @@ class _Sitting:
     ) -> None:  # fmt: skip
         self.folder, self.trainer, self.schedule, self.pairs = folder, trainer, schedule, pairs
         self.validation, self.say = validation, say
-        self.step, self.losses, self.validations = 0, [], []  # type: ignore[var-annotated]
-        self.best, self.worse, self.saved = math.inf, 0, -1
+        self.step, self.worse, self.best = 0, 0, math.inf
+        self.losses: list[tuple[int, float]] = []
+        self.validations: list[tuple[int, float]] = []
+        self.saved: tuple[int, int] | None = None
 
     def curves(self) -> dict[str, Any]:
         """The losses so far."""
@@ -73,24 +80,29 @@ class _Sitting:
 
     def resume(self) -> None:
         """Go back to the last checkpoint, where there is one."""
+        checkpoints.restore(self.folder.best)
         found = checkpoints.latest(self.folder.checkpoints)
         if found is None:
             return
-        self.trainer.load(found.folder / "adapter", found.folder / "optimizer.pt")
+        self.trainer.load(found.folder / "adapter", found.folder / "optimizer.safetensors")
         state = found.state
-        self.step = self.saved = found.step
+        self.step = found.step
         self.losses, self.validations = list(state["losses"]), list(state["validations"])
         self.best, self.worse = min((loss for _, loss in self.validations), default=math.inf), state["worse"]
+        self.saved = self._place()
 
     def measure(self) -> None:
-        """Compute three steps without learning, the one with most tokens first, and say what they took."""
+        """Compute three steps without learning, and say what they took.
+
+        The one with the largest micro-batch comes first: where memory runs out, it does so at the beginning.
+        """
         steps = self.schedule.steps
         first = range(self.step, min(steps, self.step + self.schedule.steps_per_epoch))
-        work = {step: self._tokens(step) for step in first}
-        if not work:
-            self.say("measured", seconds=0.0, peak_bytes=_peak())
+        if not first or self._had_enough():
+            self.say("measured", seconds=0.0, peak_bytes=self._peak())
             return
-        chosen = [max(work, key=lambda step: work[step]), *list(work)[: _MEASURED_STEPS - 1]]
+        work = {step: self.schedule.tokens(step) for step in first}
+        chosen = [self.schedule.heaviest(first), *list(work)[: _MEASURED_STEPS - 1]]
         self.trainer.step(self.schedule, self.pairs, chosen[0], learn=False)  # the first is slower than all others
         began = time.perf_counter()
         for step in chosen:
@@ -99,80 +111,106 @@ class _Sitting:
         tokens = sum(work.values()) * (steps - self.step) / len(work)
         checked = 0.0
         if self.validation is not None:
-            checked = sum(self.validation.lengths) * self.trainer.recipe.evaluations / 3  # no way back: a third
-        self.say("measured", seconds=rate * (tokens + checked), peak_bytes=_peak())
+            left = self._validations_until(steps) - self._validations_until(self.step)
+            checked = sum(self.validation.lengths) * left / 3  # no way back: a third
+        self.say("measured", seconds=rate * (tokens + checked), peak_bytes=self._peak())
 
     def go_on(self, save_every_s: float, orders: Stop) -> None:
         """Step after step; ends with a checkpoint, and with the adapter where the run is complete."""
-        every = max(1, self.schedule.steps // self.trainer.recipe.evaluations)
+        began, failure = time.perf_counter(), ""
+        try:
+            self._loop(save_every_s, orders)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            failure = str(error) or "no memory left"
+        if failure:  # only here the error no longer holds what was computed
+            self.trainer.forget()
+            self._save()
+            raise MemoryError(failure)
+        self._save()
+        if not self._complete():
+            self.say("stopped", step=self.step)
+            return
+        self._finish(time.perf_counter() - began)
+
+    def _loop(self, save_every_s: float, orders: Stop) -> None:
         last_save = time.monotonic()
-        while self.step < self.schedule.steps and not orders.stop.is_set() and not self._had_enough():
-            loss = self.trainer.step(self.schedule, self.pairs, self.step)
-            self.step += 1
-            self.losses.append((self.step, round(loss, 6)))
-            self.say("step", step=self.step, loss=loss)
-            if not math.isfinite(loss):
-                raise RuntimeError(f"the loss is not a number after step {self.step}")
-            if self.validation is not None and (self.step % every == 0 or self.step == self.schedule.steps):
+        while not self._complete() and not orders.stop.is_set():
+            if self._validation_due():
                 self._validate()
+            else:
+                self._learn()
             if time.monotonic() - last_save >= save_every_s:
                 self._save()
                 last_save = time.monotonic()
-        self._save()
-        if self.step < self.schedule.steps and not self._had_enough():
-            self.say("stopped", step=self.step)
+
+    def _learn(self) -> None:
+        loss = self.trainer.step(self.schedule, self.pairs, self.step)
+        if loss is None:
             return
-        self._finish()
+        if not math.isfinite(loss):
+            raise LossError(f"the loss is not a number in step {self.step + 1}")
+        self.step += 1
+        self.losses.append((self.step, round(loss, _DIGITS)))
+        self.say("step", step=self.step, loss=loss)
 
     def _validate(self) -> None:
         assert self.validation is not None  # noqa: S101 (asked for only then)
-        loss = self.trainer.evaluate(self.schedule, self.validation)
+        exact = self.trainer.evaluate(self.schedule, self.validation)
+        if exact is None:
+            return
+        loss = round(exact, _DIGITS)
         better = loss < self.best
         if better:
-            self.best, self.worse = loss, 0
             checkpoints.write_folder(self.folder.best, self.trainer.save_adapter)
-        else:
-            self.worse += 1
-        self.validations.append((self.step, round(loss, 6)))
+        self.best, self.worse = min(loss, self.best), 0 if better else self.worse + 1
+        self.validations.append((self.step, loss))
         self.say("validation", step=self.step, loss=loss, best=better)
+
+    def _validation_due(self) -> bool:
+        """Whether the losses on the validation data are fewer than there should be after so many steps."""
+        return self.validation is not None and len(self.validations) < self._validations_until(self.step)
+
+    def _validations_until(self, step: int) -> int:
+        """How many there should be: spread evenly, the last after the last step."""
+        steps = self.schedule.steps
+        return min(steps, self.trainer.recipe.evaluations) * step // steps
+
+    def _complete(self) -> bool:
+        return self._had_enough() or (self.step == self.schedule.steps and not self._validation_due())
 
     def _had_enough(self) -> bool:
         patience = self.trainer.recipe.patience
         return self.validation is not None and 0 < patience <= self.worse
 
+    def _place(self) -> tuple[int, int]:
+        return self.step, len(self.validations)
+
     def _save(self) -> None:
-        if self.saved == self.step:
+        if self._place() in ((0, 0), self.saved):
             return
 
         def write(trial: Path) -> None:
             self.trainer.save_adapter(trial / "adapter")
-            self.trainer.save_optimizer(trial / "optimizer.pt")
+            self.trainer.save_optimizer(trial / "optimizer.safetensors")
 
         checkpoints.save(self.folder.checkpoints, self.step, {**self.curves(), "worse": self.worse}, write)
-        self.saved = self.step
+        self.saved = self._place()
         self.say("saved", step=self.step)
 
-    def _finish(self) -> None:
+    def _finish(self, seconds: float) -> None:
         if self.folder.best.is_dir():
             checkpoints.write_folder(self.folder.adapter, lambda trial: _copy(self.folder.best, trial))
         else:
             checkpoints.write_folder(self.folder.adapter, self.trainer.save_adapter)
-        self.say("done", step=self.step, early=self.step < self.schedule.steps, peak_bytes=_peak(), **self.curves())
+        early = self.step < self.schedule.steps
+        self.say("done", step=self.step, early=early, seconds=seconds, peak_bytes=self._peak(), **self.curves())
 
-    def _tokens(self, step: int) -> int:
-        micros = self.schedule.micro_batches(step)
-        return sum(len(micro) * max(self.pairs.lengths[one] for one in micro) for micro in micros)
+    def _peak(self) -> int:
+        return peak_bytes(self.trainer.recipe.device)
 
 
 def _copy(source: Path, target: Path) -> None:
     for path in source.iterdir():
         shutil.copyfile(path, target / path.name)
-
-
-def _peak() -> int:
-    """The most memory that this process had so far, in bytes; 0 where the system does not say."""
-    if sys.platform == "win32":
-        return 0
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -16,7 +16,7 @@ from phicli.errors import DoesNotFitError, PhiError, UsageError
 from phicli.finetune.run_folder import RunFolder
 
 _LEAVES_S: Final = 120.0
-"""For the step under way and a checkpoint."""
+"""For the micro-batch under way and a checkpoint."""
 _GIVE_BACK: Final = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 26)}
 """Memory that is free goes back to the system (glibc): the peak is what the sums say. Only from large tensors on: each
 page that comes anew is cleared by the system, which took as long as computing a small model."""
@@ -24,6 +24,8 @@ _SHORT_SPIN: Final = {"GOMP_SPINCOUNT": "1000"}
 """Threads wait for each other after each operation. With another program on a core, long spinning made a step up to
 nine times as slow; it is for the engine as well (``engine.engine_process``)."""
 _AGAIN: Final = "the same command continues from the last checkpoint"
+_WORKER: Final = (sys.executable, "-m", "phicli.finetune.worker")
+_KILLED: Final = -9
 
 
 class TrainingFailedError(PhiError):
@@ -34,17 +36,22 @@ class TrainingFailedError(PhiError):
 
 
 class TrainingProcess:
-    """Trains the run in a folder; torch is loaded there only."""
+    """Trains the run in a folder; torch is loaded there only.
 
-    def __init__(self, folder: RunFolder) -> None:
-        self._folder = folder
+    Args:
+        folder: of the run.
+        program: what is started with the path of the folder; tests give another one.
+    """
+
+    def __init__(self, folder: RunFolder, program: Sequence[str] = _WORKER) -> None:
+        self._folder, self._began, self._step = folder, False, 0
         spin = {} if "OMP_WAIT_POLICY" in os.environ else _SHORT_SPIN
         environment = {**_GIVE_BACK, **spin, **os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
         package = str(Path(__file__).resolve().parents[2])
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
         with folder.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "phicli.finetune.worker", str(folder.path)],
+                [*program, str(folder.path)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, text=True,
             )  # fmt: skip
 
@@ -58,21 +65,28 @@ class TrainingProcess:
         assert self._process.stdout is not None  # noqa: S101 (it is a pipe)
         ended = False
         for line in self._process.stdout:
+            if not line.endswith("\n"):  # it was killed while it wrote
+                break
             event = json.loads(line)
             if event["event"] == "failed":
                 raise self._failed(event["kind"], event["reason"])
             ended = event["event"] in ("done", "stopped")
+            self._step = event.get("step", self._step)
             yield event
         if not ended:
             raise self._died(self._process.wait())
 
     def go(self) -> None:
         """Begin, after ``measured``."""
+        self._began = True
         self._order("go")
 
     def stop(self) -> None:
-        """Save a checkpoint and end."""
-        self._order("stop")
+        """Save a checkpoint and end; before the training began there is none to save, so it ends at once."""
+        if self._began:
+            self._order("stop")
+        else:
+            self._process.kill()
 
     def __enter__(self) -> TrainingProcess:
         return self
@@ -80,6 +94,8 @@ class TrainingProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is not None and not self._began:
+            self._process.kill()
         with contextlib.suppress(OSError):
             assert self._process.stdin is not None  # noqa: S101 (it is a pipe)
             self._process.stdin.close()
@@ -99,9 +115,7 @@ class TrainingProcess:
 
     def _failed(self, kind: str, reason: str) -> PhiError:
         if kind == "memory":
-            return DoesNotFitError(
-                "the memory ran out while training", f"close other programs, or use --micro-batch 1: {_AGAIN}"
-            )
+            return self._out_of_memory("the memory ran out while training")
         if kind == "disk":
             folder = self._folder.path
             return DoesNotFitError(
@@ -109,12 +123,28 @@ class TrainingProcess:
             )
         if kind == "file":
             return UsageError(f"the training cannot read or write a file: {reason}", f"see {self._folder.log}")
+        if kind == "loss":
+            return TrainingFailedError(
+                f"the training failed: {reason}", "use a smaller --learning-rate, and another folder: --out FOLDER"
+            )
         return TrainingFailedError(f"the training failed: {reason}", f"see {self._folder.log}")
 
     def _died(self, code: int) -> PhiError:
-        if code == -9:
-            return DoesNotFitError(
-                "the process that trains was killed, probably because the memory ran out",
-                f"close other programs, or use --micro-batch 1: {_AGAIN}",
-            )
+        if code == _KILLED:
+            return self._out_of_memory("the process that trains was killed, probably because the memory ran out")
         return TrainingFailedError(f"the process that trains ended (status {code})", f"see {self._folder.log}")
+
+    def _out_of_memory(self, what: str) -> DoesNotFitError:
+        run = self._folder.read() or {}
+        less = with_less_memory(run.get("recipe") or {})
+        after = f" after step {self._step}" if self._step else ""
+        if less is None:
+            return DoesNotFitError(what + after, f"close other programs, or leave out the longest examples: {_AGAIN}")
+        return DoesNotFitError(what + after, f"continue with less memory: {run.get('command')} {less}")
+
+
+def with_less_memory(recipe: Mapping[str, Any]) -> str | None:
+    """The option with which a run needs less memory and gives the same adapter; None where there is none."""
+    if recipe.get("micro_batch", 1) > 1:
+        return f"--micro-batch {recipe['micro_batch'] // 2}"
+    return None if recipe.get("checkpointing", True) else "--checkpointing"

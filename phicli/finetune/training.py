@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM
 
+from phicli.finetune.adapted_model import open_adapted
 from phicli.finetune.batching import Schedule
 from phicli.finetune.options import Recipe
 from phicli.finetune.pairs_file import PairsFile
+from phicli.finetune.tensors_file import write_tensors
 
 _CLIP = 1.0
 """The largest norm of the gradient."""
+_REMEMBERED = ("step", "exp_avg", "exp_avg_sq")
+"""What AdamW remembers of a parameter."""
+
+
+def _never() -> bool:
+    return False
 
 
 class Trainer:
@@ -28,22 +35,13 @@ class Trainer:
         folder: of the model.
         name: what the adapter says it was made for.
         recipe: how it is trained.
+        stopped: whether to give up what is being computed; asked between micro-batches.
     """
 
-    def __init__(self, folder: Path, name: str, recipe: Recipe) -> None:
-        self.recipe = recipe
+    def __init__(self, folder: Path, name: str, recipe: Recipe, stopped: Callable[[], bool] = _never) -> None:
+        self.recipe, self._stopped = recipe, stopped
         torch.manual_seed(recipe.seed)
-        base = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, recipe.dtype), local_files_only=True)
-        base.config.use_cache = False
-        config = LoraConfig(
-            r=recipe.rank, lora_alpha=recipe.alpha, lora_dropout=recipe.dropout, target_modules="all-linear",
-            task_type="CAUSAL_LM",
-        )  # fmt: skip
-        self.model: Any = get_peft_model(base, config)
-        self.model.peft_config["default"].base_model_name_or_path = name
-        if recipe.checkpointing:
-            self.model.enable_input_require_grads()
-            self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        self.model = open_adapted(folder, name, recipe)
         self.parameters = [one for one in self.model.parameters() if one.requires_grad]
         self.optimizer = torch.optim.AdamW(self.parameters, lr=recipe.learning_rate, weight_decay=0.0)
 
@@ -52,8 +50,8 @@ class Trainer:
         """Trainable parameters."""
         return sum(one.numel() for one in self.parameters)
 
-    def step(self, schedule: Schedule, pairs: PairsFile, step: int, *, learn: bool = True) -> float:
-        """One step of the optimizer; returns the loss before it, for each learned token.
+    def step(self, schedule: Schedule, pairs: PairsFile, step: int, *, learn: bool = True) -> float | None:
+        """One step of the optimizer; returns the loss before it for each learned token, None if it was given up.
 
         Args:
             schedule: which examples.
@@ -67,6 +65,9 @@ class Trainer:
         learned = sum(pairs.learned[number] for micro in micros for number in micro)
         total = 0.0
         for micro in micros:
+            if self._stopped():
+                self.forget()
+                return None
             loss = self._loss(pairs, micro)
             (loss / learned).backward()
             total += float(loss.detach())
@@ -75,15 +76,23 @@ class Trainer:
             for group in self.optimizer.param_groups:
                 group["lr"] = self.recipe.learning_rate * schedule.rate(step)
             self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.forget()
         return total / learned
 
-    def evaluate(self, schedule: Schedule, pairs: PairsFile) -> float:
-        """The loss for each learned token of all ``pairs``, without dropout."""
+    def forget(self) -> None:
+        """Remove the gradients of a step that is done or given up."""
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def evaluate(self, schedule: Schedule, pairs: PairsFile) -> float | None:
+        """The loss for each learned token of all ``pairs``, without dropout; None if it was given up."""
         self.model.eval()
-        micros = schedule.grouped(range(len(pairs)))
+        losses = []
         with torch.no_grad():
-            return math.fsum(float(self._loss(pairs, micro)) for micro in micros) / sum(pairs.learned)
+            for micro in schedule.grouped(range(len(pairs))):
+                if self._stopped():
+                    return None
+                losses.append(float(self._loss(pairs, micro)))
+        return math.fsum(losses) / sum(pairs.learned)
 
     def save_adapter(self, folder: Path) -> None:
         """Write the adapter as PEFT does.
@@ -91,30 +100,46 @@ class Trainer:
         Raises:
             OSError: it cannot be written.
         """
-        self.model.save_pretrained(folder, save_embedding_layers=False)
-        (folder / "README.md").unlink(missing_ok=True)
+        from peft import get_peft_model_state_dict
+
+        folder.mkdir(exist_ok=True)
+        weights = get_peft_model_state_dict(self.model, save_embedding_layers=False)
+        write_tensors(folder / "adapter_model.safetensors", weights)
+        config = copy(self.model.peft_config["default"])
+        config.inference_mode = True
+        config.save_pretrained(str(folder))
 
     def save_optimizer(self, path: Path) -> None:
-        """Write what the optimizer remembers."""
-        torch.save(self.optimizer.state_dict(), path)
+        """Write what the optimizer remembers.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        states = ((at, self.optimizer.state.get(one)) for at, one in enumerate(self.parameters))
+        write_tensors(path, {f"{at}.{name}": state[name] for at, state in states if state for name in _REMEMBERED})
 
     def load(self, adapter: Path, optimizer: Path) -> None:
         """Continue from what was saved."""
         from peft import load_peft_weights, set_peft_model_state_dict
+        from safetensors.torch import load_file
 
         set_peft_model_state_dict(self.model, load_peft_weights(str(adapter), device="cpu"))
-        self.optimizer.load_state_dict(torch.load(optimizer, weights_only=True))
+        states: dict[int, dict[str, Any]] = {}
+        for name, tensor in load_file(optimizer).items():
+            number, _, what = name.partition(".")
+            states.setdefault(int(number), {})[what] = tensor
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": states})
 
     def _loss(self, pairs: PairsFile, micro: list[int]) -> Any:
         """The sum of the losses of all learned tokens. The output layer computes these places only."""
-        ids, places, targets = _tensors(pairs, micro)
+        ids, places, targets = _tensors(pairs, micro, self.recipe.device)
         inner = self.model.base_model.model
         hidden = inner.model(input_ids=ids, use_cache=False).last_hidden_state
         logits = inner.lm_head(hidden.reshape(-1, hidden.shape[-1])[places])
         return torch.nn.functional.cross_entropy(logits.float(), targets, reduction="sum")
 
 
-def _tensors(pairs: PairsFile, micro: list[int]) -> tuple[Any, Any, Any]:
+def _tensors(pairs: PairsFile, micro: list[int], device: str) -> tuple[Any, Any, Any]:
     """Token ids padded at the right, where a learned token is predicted, and which it is.
 
     No mask is needed: a token sees only those before it, and the padding comes after all of them. Without a mask torch
@@ -125,10 +150,8 @@ def _tensors(pairs: PairsFile, micro: list[int]) -> tuple[Any, Any, Any]:
     ids = torch.zeros(len(chosen), width, dtype=torch.long)
     for row, pair in enumerate(chosen):
         ids[row, : len(pair.ids)] = torch.tensor(pair.ids)
-    flat = [(row * width + at - 1, pair.ids[at]) for row, pair in enumerate(chosen) for at in _learned(pair)]
-    places, targets = zip(*flat, strict=True)
-    return ids, torch.tensor(places), torch.tensor(targets)
-
-
-def _learned(pair: Any) -> Iterator[int]:
-    yield from range(pair.start, len(pair.ids))
+    learned = ((row, at) for row, pair in enumerate(chosen) for at in range(pair.start, len(pair.ids)))
+    places, targets = zip(*((row * width + at - 1, chosen[row].ids[at]) for row, at in learned), strict=True)
+    tensors = (ids, torch.tensor(places), torch.tensor(targets))
+    ids, at_places, of_targets = (one.to(device) for one in tensors)
+    return ids, at_places, of_targets

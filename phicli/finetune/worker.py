@@ -1,8 +1,8 @@
 """``python -m phicli.finetune.worker FOLDER``: the process that trains. It says on standard output how far it is.
 
-Every line is a JSON object with an ``event``: ``loaded``, ``measured``, ``step``, ``validation``, ``saved``, ``done``,
-``stopped`` or ``failed``. After ``measured`` it waits for the line ``go``. The line ``stop``, or the end of standard
-input, makes it save a checkpoint and end.
+Every line is a JSON object with an ``event``: ``waiting``, ``loaded``, ``measured``, ``step``, ``validation``,
+``saved``, ``done``, ``stopped`` or ``failed``. After ``measured`` it waits for the line ``go``. The line ``stop``, or
+the end of standard input, makes it save a checkpoint and end.
 """
 
 from __future__ import annotations
@@ -15,14 +15,12 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from phicli.errors import is_disk_full
+from phicli.finetune.failures import kind_of
 from phicli.finetune.run_folder import RunFolder
+from phicli.jobs.locking import LockFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_NO_MEMORY = "allocate memory"
-"""What torch says when there is no memory left."""
 
 
 class Orders:
@@ -66,22 +64,36 @@ def main(path: str) -> int:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     reporter, orders, folder = Reporter(), Orders(sys.stdin), RunFolder(Path(path))
+    lock = LockFile(folder.worker_lock)
+    try:
+        if not _held(lock, reporter, orders):
+            return 0
+        return _train(folder, reporter, orders)
+    finally:
+        lock.release()
+
+
+def _held(lock: LockFile, reporter: Reporter, orders: Orders) -> bool:
+    """Whether this process has the folder, perhaps after one that still saved its last checkpoint."""
+    if lock.take():
+        return True
+    reporter.say("waiting")
+    while not orders.stop.is_set():
+        if lock.take():
+            return True
+    return False
+
+
+def _train(folder: RunFolder, reporter: Reporter, orders: Orders) -> int:
     run: Mapping[str, Any] = folder.read() or {}
     try:
         from phicli.finetune.sitting import train
 
         train(folder, run, reporter.say, orders)
-    except OSError as error:
-        kind = "disk" if is_disk_full(error) else "file"
-        reporter.say("failed", kind=kind, reason=str(error))
-    except MemoryError:
-        reporter.say("failed", kind="memory", reason="no memory left")
-    except RuntimeError as error:
-        kind = "memory" if _NO_MEMORY in str(error) else "training"
-        reporter.say("failed", kind=kind, reason=str(error).splitlines()[0])
-    else:
-        return 0
-    return 1
+    except (OSError, MemoryError, RuntimeError) as error:
+        reporter.say("failed", kind=kind_of(error), reason=(str(error) or type(error).__name__).splitlines()[0])
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

@@ -34,7 +34,8 @@ class TrainingScreen:
         self._losses: list[tuple[int, float]] = []
         self._validations: list[tuple[int, float]] = []
         self._began, self._first = monotonic(), 0
-        self.step = 0
+        self.step = self.saved = 0
+        self.estimated_s: float | None = None
         self.result: Mapping[str, Any] | None = None
 
     @property
@@ -45,23 +46,35 @@ class TrainingScreen:
     def show(self, event: Mapping[str, Any]) -> None:
         """Something happened."""
         match event["event"]:
+            case "waiting":
+                self._status.update("waiting for the process that saves the last checkpoint")
             case "loaded":
                 self._loaded(event)
             case "measured":
+                self.estimated_s = event["seconds"]
+                self._status.clear()
                 self._terminal.say(f"measured: about {span(event['seconds'])} from now on")
                 self._began = monotonic()
+            case "saved":
+                self.saved = event["step"]
             case "step":
                 self._stepped(event)
             case "validation":
                 self._validations.append((event["step"], event["loss"]))
                 best = ", the best so far" if event["best"] else ""
+                self._status.clear()
                 self._terminal.say(f"step {event['step']:,}: validation loss {event['loss']:.4f}{best}")
             case "done":
                 curves = ("losses", "validations")
                 self.result = {key: value for key, value in event.items() if key not in ("event", *curves)}
+                self._status.clear()
                 if self._terminal.shows_progress and len(self._losses) > 1:
                     self._terminal.say(f"loss {curve_line(self._losses)} {self._losses[-1][1]:.4f}")
                 self.result |= {"loss": self._last(self._losses), "validation_loss": self._best()}
+
+    def stopping(self) -> None:
+        """Ctrl-C was pressed: the micro-batch under way is computed, and a checkpoint saved."""
+        self._status.update("stopping: a checkpoint is saved")
 
     def __enter__(self) -> TrainingScreen:
         self._status.update("loading the model")
@@ -73,7 +86,7 @@ class TrainingScreen:
         self._status.clear()
 
     def _loaded(self, event: Mapping[str, Any]) -> None:
-        self.step = self._first = event["step"]
+        self.step = self.saved = self._first = event["step"]
         self._losses = [(step, loss) for step, loss in event["losses"]]
         self._validations = [(step, loss) for step, loss in event["validations"]]
         if self.step:
@@ -116,7 +129,8 @@ def _plan_rows(prepared: Prepared, wish: Wish) -> Iterator[tuple[str, str]]:
     yield "adapter", f"{needs.trainable:,} trainable parameters (rank {recipe.rank})"
     at_once = f"{recipe.micro_batch} at once{', activations computed again' if recipe.checkpointing else ''}"
     yield "steps", f"{prepared.steps:,} with {counted(recipe.batch_size, 'answer')} each, {at_once}"
-    yield "memory", f"{format_bytes(needs.memory)} of {format_bytes(prepared.available_bytes)} available"
+    where = f" on {wish.device.name}" if recipe.device == "cuda" else ""
+    yield "memory", f"{format_bytes(needs.memory)} of {format_bytes(prepared.available_bytes)} available{where}"
     yield "disk", f"{format_bytes(needs.disk)} of {format_bytes(prepared.free_disk_bytes)} free"
     yield "folder", str(wish.folder.path)
 

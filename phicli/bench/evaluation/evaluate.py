@@ -75,7 +75,7 @@ def _told(failure: PhiError, made: Evaluation, journal: Journal) -> PhiError:
     """``failure`` with how far it came, and what happens when the command is run again."""
     asked = f"{len(made.results)} of {made.total} questions were asked"
     if made.scored:
-        asked += f", and {counted(made.scored, 'expected answer')} were read"
+        asked += f"; {counted(made.scored, 'expected answer')} read"
     again = (
         "the questions whose replies could not be saved are asked again"
         if journal.problem

@@ -125,8 +125,9 @@ def replies_to(
     _remove_stale(folder)
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
     of = len(items) if of is None else of
+    most = 2 * of if any(item.talk is not None for item in items) else of
     with Journal(
-        folder / f"{key[:32]}.jsonl", about, items=2 * of, restart=restart,
+        folder / f"{key[:32]}.jsonl", about, items=most, restart=restart,
         retry_failed=True, replaces=True, accepts=_is_result, busy="another phi process is asking this model the same "
         "questions",
     ) as journal:  # fmt: skip

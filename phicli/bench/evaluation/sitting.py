@@ -129,7 +129,7 @@ class Sitting:
             replies.add_expected(done.number, done.result, elapsed_s)
             self.on_reply()
             read = replies.read - known
-            line = f"{self.plan.subject.model}: {replies.read} of {known + len(talks)} expected answers read"
+            line = f"{name_of(self.plan.subject)}: {replies.read} of {known + len(talks)} expected answers read"
             self.watch.show(line, elapsed_s / read * (len(talks) - read))
 
         if talks:

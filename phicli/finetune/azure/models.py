@@ -22,14 +22,14 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from phicli.catalog.load import catalog
-from phicli.catalog.resolve import is_repository, known_by_name, resolve
+from phicli.catalog.resolve import close_names, is_repository, known_by_name, resolve
 from phicli.catalog.types import Variant
 from phicli.errors import NotFoundError, UnsupportedModelError, UsageError
 from phicli.paths import expand, is_there, read_small
 
 REGIONS: Final = ("East US", "East US 2", "North Central US", "South Central US", "West US", "West US 3")
 """Where a project for serverless fine-tuning may be; the same for all three models."""
-RETIRED_ON: Final = "2025-08-30"
+_RETIRED_ON: Final = "2025-08-30"
 _SERVERLESS: Final[Mapping[str, str]] = {
     "phi-4": "Phi-4",
     "phi-4-mini": "Phi-4-mini-instruct",
@@ -82,7 +82,7 @@ def azure_model(typed: str) -> AzureModel:
     why = (
         "its documents say so (2026-02-17)" if variant.id in _NOT_AVAILABLE else "its documents do not list this model"
     )
-    raise UnsupportedModelError(f"Azure AI Foundry does not fine-tune {variant.id}: {why}", _NAME_ONE)
+    raise UnsupportedModelError(f"{variant.id} cannot be fine-tuned in Azure AI Foundry: {why}", _NAME_ONE)
 
 
 def _open_questions(model: str) -> Iterator[str]:
@@ -97,6 +97,11 @@ def _open_questions(model: str) -> Iterator[str]:
             "(2025-12-03) does not name it. Whether images and speech can be in the data is not documented: these "
             "files have text only."
         )
+    if model in _MANAGED:
+        yield (
+            f"This model was retired on {_RETIRED_ON} where Microsoft provides the machines (serverless), so the steps "
+            "are for managed compute: GPU machines of your own. Phi-4-mini-instruct and Phi-4 need none."
+        )
     if model in _MANAGED and model != _EXAMPLE:
         yield "Microsoft's pages about managed compute use Phi-3-mini-4k-instruct, and do not list other models."
 
@@ -110,7 +115,12 @@ def _variant(typed: str) -> Variant:
         if variant is None:
             raise NotFoundError(f"{repo} is not known as a copy of a Phi model", _NAME_ONE)
         return variant
-    return resolve(typed).variant
+    try:
+        return resolve(typed.partition(":")[0]).variant
+    except NotFoundError as error:
+        close = close_names(typed)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"{_NAME_ONE}; all models: phi list"
+        raise NotFoundError(error.message, hint) from None
 
 
 def _variant_in(typed: str) -> Variant:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from phicli.finetune.azure.models import REGIONS, RETIRED_ON, AzureModel
+from phicli.finetune.azure.models import REGIONS, AzureModel
 from phicli.finetune.azure.parameters import COMPUTE, VERSION, AzureParameters
 from phicli.units import counted
 
@@ -101,18 +101,13 @@ def _unsure(facts: Facts) -> Iterator[str]:
     yield ""
     for sentence in facts.model.unsure:
         yield f"- {sentence}"
-    if facts.model.way == "managed":
-        yield (
-            f"- {facts.model.name} was retired on {RETIRED_ON} where Microsoft provides the machines (serverless). "
-            "These steps are for managed compute: GPU machines of your own. Phi-4-mini-instruct and Phi-4 need none."
-        )
     yield "- The documents do not say whether the trained weights can be downloaded, so plan to use the model in Azure."
 
 
 def _before(facts: Facts) -> Iterator[str]:
     yield "## Before you begin"
     yield ""
-    yield "- An Azure subscription with a payment method. In 2025 the documents said that trial subscriptions do not work."
+    yield "- An Azure subscription with a payment method. The page of 2025 says that trial subscriptions do not work."
     yield "- The role Owner or Contributor for the subscription, with `Microsoft.Network` among its resource providers."
     if facts.model.way == "serverless":
         yield f"- A project based on a hub, in one of these regions: {', '.join(REGIONS)}."
@@ -120,7 +115,7 @@ def _before(facts: Facts) -> Iterator[str]:
         yield "- A project based on a hub, and quota for GPU machines in its region."
     yield (
         "- The price: it is on the Pricing and terms tab of the model. A fine-tuned model that is deployed costs money "
-        "per hour, also if nobody asks it."
+        "per hour, also while it answers nothing."
     )
     if facts.model.way == "serverless":
         yield "- No key of your own for the encryption of the data (customer-managed keys): this is unsupported."

@@ -10,6 +10,7 @@ from phicli.bench.evaluation.result import Evaluation, Paired
 from phicli.ui.bench import cells, expected_answers
 from phicli.ui.bench.cells import markdown_table, markdown_text
 from phicli.ui.bench.figures import rate
+from phicli.ui.bench.run_columns import labels_of
 from phicli.ui.envelope import json_line, print_result
 from phicli.ui.tables import Column, print_rows
 from phicli.ui.terminal import Terminal, one_line
@@ -175,7 +176,13 @@ def _wrong(found: Sequence[Evaluation]) -> Iterator[str]:
 def _print_jsonl(terminal: Terminal, found: Sequence[Evaluation]) -> None:
     """One JSON object per line, question and model: the reply, the verdict, and how it was made."""
     for one in found:
-        about = {"run_id": one.run_id, "model": one.subject.model, "quant": one.subject.quant, "set": one.set_name}
+        about: dict[str, Any] = {
+            "run_id": one.run_id,
+            "model": one.subject.model,
+            "quant": one.subject.quant,
+            "set": one.set_name,
+        }
+        about |= {"adapters": [adapter.to_data() for adapter in one.subject.adapters]}
         about |= {"engine": one.subject.engine, "build": one.subject.build, "seed": one.settings.get("seed")}
         for result in one.results:
             terminal.write(json_line(terminal, {**about, **result.to_data()}))
@@ -201,6 +208,7 @@ def _record(one: Evaluation) -> Mapping[str, Any]:
         **{name: one.settings.get(name) for name in settings},
         "sha256": data["sha256"],
         "path": data["path"],
+        "adapters": labels_of(one.subject.adapters),
     }
 
 

@@ -28,7 +28,6 @@ from phicli.gguf_file.header import read_header
 from phicli.jobs.notices import Notices
 from tests.support.files import TINY_PHI
 from tests.support.lora import Adapted, tensors, write_gguf
-from tests.support.requantised import requantise
 
 DATA = Path(__file__).parents[2] / "data"
 EXAMPLES = DATA / "tiny_phi_training.jsonl"
@@ -41,9 +40,8 @@ pytestmark = pytest.mark.process
 
 def read(items: tuple[Item, ...], adapters: tuple[Adapter, ...] = ()) -> list[Expected]:
     """The expected answers of ``items`` as tiny-phi reads them, as many at a time as there are slots."""
-    (subject,) = subjects(["tiny-phi"])
-    options = EvalOptions(str(EXAMPLES), adapters=adapters)
-    with prepare(subject, items, options, look_around()).opened(Notices(lambda _: None)) as worker:
+    (subject,) = subjects(["tiny-phi"], adapters=adapters)
+    with prepare(subject, items, EvalOptions(str(EXAMPLES)), look_around()).opened(Notices(lambda _: None)) as worker:
         scoring = worker.scoring
         assert scoring is not None
         talks = [item.talk for item in items if item.talk is not None]
@@ -132,14 +130,13 @@ def test_before_and_after_in_one_table(monkeypatch: pytest.MonkeyPatch, tmp_path
     """All three numbers of both, and the paired differences; the worse model is worse in all of them."""
     monkeypatch.setenv("PHI_HOME", str(tmp_path / "home"))
     capitals = {"France": "Paris", "Italy": "Rome", "Spain": "Madrid", "Greece": "Athens"}
-    path, worse = tmp_path / "set.jsonl", tmp_path / "worse.gguf"
+    path, worse = tmp_path / "set.jsonl", write_gguf(tmp_path / "worse.gguf", tensors(size=1.0))
     lines = [
         example(f"What is the capital of {land}?", f"The capital of {land} is {city}.")
         for land, city in capitals.items()
     ]
     path.write_text("\n".join(lines) + "\n")
-    requantise(TINY_PHI, worse, "Q4_0")
-    found = evaluate_models(["tiny-phi", str(worse)], EvalOptions(str(path), max_tokens=20), Quiet())
+    found = evaluate_models(["tiny-phi", f"tiny-phi+{worse}"], EvalOptions(str(path), max_tokens=20), Quiet())
     first, second = found.evaluations
     assert (first.right, first.scored, first.expected_tokens) == (4, 4, sum(one.tokens for one in expected_of(found)))
     assert first.f1 is not None
