@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def check_files(
     terminal: Terminal, file: str, validation: str | None, options: CheckOptions, model: str | None
 ) -> Report:
-    """The report of a training file and, where there is one, of a validation file.
+    """The report of a training file and, where there is one, of a validation file; Ctrl-C ends it early.
 
     Raises:
         PhiError: a file cannot be read, or there is no such model.
@@ -30,9 +30,12 @@ def check_files(
         sources = [stack.enter_context(opened(name)) for name in (file, validation) if name is not None]
         counter = None if model is None else stack.enter_context(_counter(terminal, model))
         checking = Checking(options, counter)
-        for source in sources:
-            with ReadingBar(terminal, f"checking {source.name}", source.size_bytes) as bar:
-                checking.read(source.file, source.name, bar.update)
+        try:
+            for source in sources:
+                with ReadingBar(terminal, f"checking {source.name}", source.size_bytes) as bar:
+                    checking.read(source.file, source.name, bar.update)
+        except KeyboardInterrupt:
+            checking.interrupt()
         return checking.report()
 
 
