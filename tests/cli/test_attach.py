@@ -232,7 +232,7 @@ def test_a_server_that_is_killed_fails_the_answer(lender: Lender, environment: d
 @pytest.mark.model
 @pytest.mark.parametrize("question", ["Why is the sky blue?", "Write a poem about the sea."])
 def test_others_change_nothing(phi: Phi, lender: Lender, smollm2: Path, question: str) -> None:
-    command = ("chat", str(smollm2), question, "--temperature", "0", "-n", "96")
+    command = ("chat", str(smollm2), question, "--temperature", "0", "-n", "48")
     fresh = data_of(phi, *command)
     server = lender(str(smollm2), "--parallel", "4")
     phi(*command)
