@@ -57,7 +57,7 @@ OF_MODELS = {
     "--depth": "0", "--context": "4096", "--threads": "2", "--batch-size": "128", "--kv-type": "f16",
     "--flash-attention": "auto", "--repack": "off", "--gpu-layers": "0", "--engine": "llama-server",
     "--llama-server": "x", "--no-quality": None, "--baseline": "last", "--fail-below": "0.9", "--force": None,
-    "--plot": "x.svg", "--no-memory-check": None, "--speculation": "none",
+    "--plot": "x.svg", "--no-memory-check": None, "--speculation": "none", "--adapter": "x",
 }  # fmt: skip
 
 
