@@ -8,10 +8,17 @@ from pathlib import Path
 import pytest
 
 from phicli.adapters.adding import add
+from phicli.bench.evaluation.items import read_items
+from phicli.bench.evaluation.preparing import EvalOptions, prepare
+from phicli.bench.launch import start
+from phicli.bench.measuring.surroundings import Surroundings
 from phicli.bench.subjects import locate_with_adapters, subjects
 from phicli.catalog.display_name import name_of
+from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Adapter
 from phicli.errors import IntegrityError, NotFoundError, UsageError
+from phicli.hardware.types import Cpu
+from phicli.jobs.notices import Notices
 from phicli.records.run import Subject
 from tests.support.files import TINY_PHI
 from tests.support.lora import tensors, write_gguf
@@ -111,8 +118,16 @@ def test_a_file_that_changes_meanwhile(loud: Path) -> None:
     (subject,) = subjects(["tiny-phi+ten-facts"])
     subject.adapters[0].check()
     loud.write_bytes(loud.read_bytes() + b"\0")
-    with pytest.raises(IntegrityError, match="the adapter ten-facts has changed"):
+    said = "the adapter ten-facts has changed"
+    with pytest.raises(IntegrityError, match=said):
         subject.adapters[0].check()
+    with pytest.raises(IntegrityError, match=said), start(subject, EngineSettings(threads=1), 256):
+        pass
+    asked = read_items(b'{"question": "1?", "compare": "exact", "answer": "x"}', "test")
+    around = Surroundings(Cpu("Some CPU", 2, 2), None, (), "Linux", None)
+    plan = prepare(subject, asked, EvalOptions("test"), around)
+    with pytest.raises(IntegrityError, match=said), plan.opened(Notices(print)):
+        pass
 
 
 def test_without_names_all_models_get_the_adapters(loud: Path) -> None:
