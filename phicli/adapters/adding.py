@@ -11,7 +11,7 @@ from typing import Final
 from phicli.adapters.converting import OnBytes, gguf_bytes, silent, write_adapter
 from phicli.adapters.peft import PeftAdapter, folder_of, read_peft
 from phicli.adapters.registry import RegisteredAdapter, adapters_dir, check_name, find, free_name, registered, remember
-from phicli.adapters.searching import adapter_below
+from phicli.adapters.searching import absent, adapter_below
 from phicli.errors import DoesNotFitError, NotAnAdapterError, UsageError
 from phicli.gguf_file.adapter import AdapterHeader, check_base, read_adapter
 from phicli.gguf_file.names import stem_of
@@ -62,9 +62,11 @@ def add(
     Raises:
         PhiError: it is not an adapter that can be used, does not fit, or cannot be kept here.
     """
-    path = Path(os.path.abspath(expand(str(path))))  # noqa: PTH100 (links stay, ".." goes)
     if name is not None:
         check_name(name)
+    if not os.path.lexists(expand(str(path))):
+        raise absent(path)
+    path = Path(os.path.abspath(expand(str(path))))  # noqa: PTH100 (links stay, ".." goes)
     folder = folder_of(path)
     if folder is None and path.is_dir():
         folder = adapter_below(path, "phi adapters add")
