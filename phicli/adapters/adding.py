@@ -20,7 +20,7 @@ from phicli.adapters.registry import (
     registered,
     remember,
 )
-from phicli.adapters.searching import adapter_below
+from phicli.adapters.searching import absent, adapter_below
 from phicli.errors import DoesNotFitError, NotAnAdapterError, UsageError
 from phicli.gguf_file.adapter import AdapterHeader, check_base, read_adapter
 from phicli.gguf_file.names import stem_of
@@ -71,10 +71,12 @@ def add(
     Raises:
         PhiError: it is not an adapter that can be used, does not fit, or cannot be kept here.
     """
-    path = Path(os.path.abspath(expand(str(path))))  # noqa: PTH100 (links stay, ".." goes)
-    check_path(path)
     if name is not None:
         check_name(name)
+    if not os.path.lexists(expand(str(path))):
+        raise absent(path)
+    path = Path(os.path.abspath(expand(str(path))))  # noqa: PTH100 (links stay, ".." goes)
+    check_path(path)
     folder = folder_of(path)
     if folder is None and path.is_dir():
         folder = adapter_below(path, "phi adapters add")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from phicli.adapters.peft import WEIGHTS, is_peft_folder
 from phicli.adapters.peft_config import CONFIG
+from phicli.catalog.names import is_repo_name
 from phicli.errors import NotFoundError, UsageError
+from phicli.gguf_file.names import is_gguf_name
 from phicli.units import listed
 
 _DEEPEST: Final = 3
@@ -41,6 +44,25 @@ def adapter_below(folder: Path, command: str) -> Path:
             f"name one of them: {command} {shlex.quote(str(found[0]))}",
         )
     raise _none_in(folder)
+
+
+def absent(typed: Path) -> NotFoundError:
+    """The error for a path with nothing there: a name of the hub is downloaded, a name that comes close is meant."""
+    text = typed.as_posix()
+    address = text.startswith(("https:/", "http:/"))
+    if address or is_repo_name(text):
+        wanted = text.partition(":/")[2].lstrip("/").partition("/")[2] if address else text
+        return NotFoundError(
+            f"{text.replace(':/', '://', 1) if address else text} is not on this machine: no such file or folder",
+            f"download it from the hub: phi pull {wanted}",
+        )
+    try:
+        names = [one.name for one in typed.parent.iterdir() if one.is_dir() or is_gguf_name(one.name)]
+    except OSError:
+        return NotFoundError(f"{typed} does not exist; neither does its folder", "check the name")
+    close = get_close_matches(typed.name, names, n=1)
+    hint = f"did you mean {typed.with_name(close[0])}?" if close else "name the folder that PEFT saved, or a GGUF file"
+    return NotFoundError(f"{typed} does not exist", hint)
 
 
 def _none_in(folder: Path) -> NotFoundError:

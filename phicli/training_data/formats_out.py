@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from phicli.training_data.conversation import (
@@ -14,6 +14,14 @@ from phicli.training_data.conversation import (
     text_of_content,
     with_reasoning,
 )
+
+_CONVERSATION: Final = frozenset({"messages", "tools", "functions", "prompt", "completion"})
+"""Keys of an example that are read."""
+_OF_A_MESSAGE: Final = frozenset({
+    "role", "content", "name", "weight", "refusal", "tools", "tool_calls", "tool_call_id", "function_call",
+    *REASONING_KEYS,
+})  # fmt: skip
+"""Keys of a message that are read, or whose loss is reported where it matters."""
 
 Lost = Callable[[str, str], None]
 """Takes the place and the description of what the target cannot hold."""
@@ -34,9 +42,7 @@ def to_openai(example: Mapping[str, Any], lost: Lost) -> Iterator[dict[str, Any]
     ids = _Ids()
     messages = [ids.message(one, f"messages[{n}]", lost) for n, one in enumerate(messages_of(example))]
     kept = {key: example[key] for key in ("parallel_tool_calls",) if key in example}
-    for key in example:
-        if key not in ("messages", "tools", "functions", "prompt", "completion", *kept):
-            lost(key, f"the key {key!r}")
+    _lose_keys(example, lost, kept)
     yield {"messages": messages, **_tools(example), **kept}
 
 
@@ -46,6 +52,7 @@ def to_trl(example: Mapping[str, Any], lost: Lost) -> Iterator[dict[str, Any]]:
     Reasoning goes between tags into the content, because Phi's chat template leaves other keys out.
     """
     given = messages_of(example)
+    _lose_keys(example, lost)
     messages = [_for_template(one, f"messages[{n}]", lost) for n, one in enumerate(given)]
     for at, one in enumerate(given):
         if one["role"] == "assistant" and one.get("weight") != 0:
@@ -56,6 +63,7 @@ def to_sharegpt(example: Mapping[str, Any], lost: Lost) -> Iterator[dict[str, An
     """Turns with ``from`` and ``value``."""
     turns: list[dict[str, str]] = []
     system = ""
+    _lose_keys(example, lost)
     for number, one in enumerate(messages_of(example)):
         _lose_extras(one, f"messages[{number}]", lost)
         role, text = one["role"], with_reasoning(one)
@@ -125,6 +133,7 @@ class _Ids:
         for key in REASONING_KEYS:
             if given.get(key):
                 lost(f"{place}.{key}", "reasoning")
+        _lose_unknown(given, place, lost)
         if calls := self._calls(given):
             made["tool_calls"] = calls
         if role == "tool":
@@ -168,6 +177,7 @@ def _for_template(given: Mapping[str, Any], place: str, lost: Lost) -> dict[str,
     ]
     if "refusal" in given:
         lost(f"{place}.refusal", "the refusal")
+    _lose_unknown(given, place, lost)
     return {**made, **({"tool_calls": calls} if calls else {}), **({"name": given["name"]} if "name" in given else {})}
 
 
@@ -176,6 +186,7 @@ def _plain_turns(example: Mapping[str, Any], lost: Lost) -> tuple[str, list[tupl
     system, turns, asked = "", [], ""
     if _tools(example):
         raise CannotHoldError("it declares tools")
+    _lose_keys(example, lost)
     for number, one in enumerate(messages_of(example)):
         _lose_extras(one, f"messages[{number}]", lost)
         role, text = one["role"], with_reasoning(one)
@@ -190,7 +201,22 @@ def _plain_turns(example: Mapping[str, Any], lost: Lost) -> tuple[str, list[tupl
     return system, turns
 
 
+def _lose_keys(example: Mapping[str, Any], lost: Lost, kept: Iterable[str] = ()) -> None:
+    """Report the keys of an example that are not a part of the conversation."""
+    for key in example:
+        if key not in _CONVERSATION and key not in kept:
+            lost(key, f"the key {key!r}")
+
+
 def _lose_extras(message: Mapping[str, Any], place: str, lost: Lost) -> None:
     for key in ("name", "weight", "refusal"):
         if key in message and message[key] != (1 if key == "weight" else None):
             lost(f"{place}.{key}", f"the {key}")
+    _lose_unknown(message, place, lost)
+
+
+def _lose_unknown(message: Mapping[str, Any], place: str, lost: Lost) -> None:
+    """Report the keys of a message that no format knows."""
+    for key in message:
+        if key not in _OF_A_MESSAGE:
+            lost(f"{place}.{key}", f"the key {key!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from time import monotonic
 from types import TracebackType
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _DELAY_S: Final = 0.5
 _BAR_COLUMNS: Final = 40
+_MOST_KEYS: Final = 4
 _LABELS: Final[dict[Severity, str]] = {"error": "error", "warning": "warning", "note": "note"}
 
 
@@ -136,17 +138,24 @@ def _what_to_do(report: Report) -> str:
     kinds = {kind for level, kind, _, _ in report.findings.groups() if level == "error"}
     name = report.files[0].name
     name = "FILE" if " " in name else name
-    if "file" in kinds:
-        return "name a file of JSON Lines, or convert a table: phi data convert FILE.csv -o NEW.jsonl"
-    if kinds == {"validation"}:
-        return f"make a validation file of other examples: phi data split {name}"
-    if kinds <= {"count", "size"}:
-        return "name another file" if not report.files[0].examples else "change the number of examples"
-    if "encoding" in kinds:
-        return f"write it as UTF-8: phi data convert {name} --input-encoding latin-1 -o NEW.jsonl"
-    if kinds <= {"shape", "unknown_key", "json", "count"} and kinds & {"shape", "json"}:
-        return f"if it is in another format: phi data convert {name} -o NEW.jsonl; all findings: --json"
-    return "change these lines and check again; all findings: --json"
+    own = [one.place for one in report.findings.kept() if one.kind == "unknown_key" and "--allow-key" in one.message]
+    allowed = " ".join(f"--allow-key {shlex.quote(key)}" for key in list(dict.fromkeys(own))[:_MOST_KEYS])
+    ways = (
+        ("file" in kinds, "name a file of JSON Lines, or convert a table: phi data convert FILE.csv -o NEW.jsonl"),
+        ("encoding" in kinds, f"write it as UTF-8: phi data convert {name} --input-encoding latin-1 -o NEW.jsonl"),
+        (kinds == {"validation"}, f"make a validation file of other examples: phi data split {name}"),
+        (kinds == {"count"} and not report.files[0].examples, "name another file"),
+        (kinds <= {"count", "size"}, "change the number of examples"),
+        (
+            kinds == {"unknown_key"} and bool(own),
+            f"allow keys of your own: phi data check {name} {allowed}; or leave them out: phi data convert --to azure",
+        ),
+        (
+            kinds <= {"shape", "unknown_key", "json", "count"} and bool(kinds & {"shape", "json"}),
+            f"if it is in another format: phi data convert {name} -o NEW.jsonl; all findings: --json",
+        ),
+    )
+    return next((hint for holds, hint in ways if holds), "change these lines and check again; all findings: --json")
 
 
 def _report_lines(report: Report, *, bar: str) -> Iterator[str]:

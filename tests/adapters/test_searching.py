@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from phicli.adapters.searching import adapter_below
+from phicli.adapters.searching import absent, adapter_below
 from phicli.errors import NotFoundError, UsageError
 from tests.support.lora import write_peft
 
@@ -47,3 +47,13 @@ def test_what_the_folder_is_instead(tmp_path: Path) -> None:
     (lost / "adapter_config.json").unlink()
     with pytest.raises(NotFoundError, match=r"has no adapter_config\.json"):
         adapter_below(lost, ADD)
+
+
+def test_what_is_not_there(tmp_path: Path) -> None:
+    for typed in ("someone/poems", "https://huggingface.co/someone/poems"):
+        error = absent(Path(typed))
+        assert (error.exit_code, error.hint) == (3, "download it from the hub: phi pull someone/poems")
+    write_peft(tmp_path / "poems")
+    assert absent(tmp_path / "poem").hint == f"did you mean {tmp_path}/poems?"
+    assert absent(tmp_path / "xyz").hint == "name the folder that PEFT saved, or a GGUF file"
+    assert "neither does its folder" in absent(tmp_path / "none" / "xyz").message

@@ -115,6 +115,21 @@ def test_split(phi: Phi, train: Path) -> None:
     assert train.read_bytes().count(b"\n") == 23
 
 
+def test_a_key_of_a_person_is_allowed_by_what_the_error_says(phi: Phi, train: Path) -> None:
+    train.write_bytes(b"".join(line({**json.loads(one), "my group": 1}) for one in numbered(12)))
+    done = phi("data", "check", str(train))
+    assert (done.code, "--allow-key 'my group'" in done.err) == (9, True), done.err
+    assert phi("data", "check", str(train), "--allow-key", "my group").code == 0
+
+
+def test_a_split_of_a_named_pipe_is_written_to_this_folder(tmp_path: Path, environment: dict[str, str]) -> None:
+    script = f'cd "{tmp_path}"; "{sys.executable}" -m phicli data split <(cat in.jsonl)'
+    (tmp_path / "in.jsonl").write_bytes(b"".join(numbered(20)))
+    done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (tmp_path / "data.validation.jsonl").read_bytes().count(b"\n") == 2
+
+
 def test_convert_through_pipes(phi: Phi) -> None:
     alpaca = json.dumps([{"instruction": f"Q{n}", "input": "", "output": f"A{n}"} for n in range(12)]).encode()
     made = phi("data", "convert", "-", stdin=alpaca)

@@ -246,6 +246,19 @@ def test_what_a_target_cannot_hold_is_said(target: str, example: Any, lost: list
     assert (result.left_out, {one.line for one in found} <= {2}) == (left_out, True)
 
 
+@pytest.mark.parametrize("target", ["openai", "azure", "trl", "sharegpt", "alpaca", "csv"])
+def test_keys_of_a_person_are_not_lost_without_a_word(target: str) -> None:
+    example = {"messages": [{**QUESTION, "mood": "good"}, ANSWER], "group": 7}
+    made, result = convert(line(example), target)
+    assert sorted((one.place, one.kind) for one in result.findings.kept()) == [
+        ("group", "lost"),
+        ("messages[0].mood", "lost"),
+    ]
+    assert "mood" not in str(made)
+    kept, result = convert(line(example))
+    assert (kept, result.findings.kept()) == ([example], [])
+
+
 @pytest.mark.parametrize("target", ["openai", "azure", "trl"])
 def test_what_is_written_for_a_service_passes_its_check(target: str) -> None:
     examples = b"".join([*numbered(10), line(GOOD), line(WITH_TOOLS), line(OF_THE_CARD), line(THINKING)])

@@ -21,7 +21,9 @@ def split_file(
     Raises:
         PhiError: it cannot be read or split, or the files cannot be written.
     """
-    base = Path("data.jsonl") if file == PIPE else expand(file)
+    base = expand(file)
+    if file == PIPE or (base.exists() and not base.is_file() and not base.is_dir()):  # a pipe has no folder to write to
+        base = Path("data.jsonl")
     training, validation = (
         given or base.with_name(f"{base.stem}.{word}{base.suffix or '.jsonl'}")
         for given, word in zip(outputs, ("train", "validation"), strict=True)
