@@ -43,7 +43,8 @@ class EvalOptions:
     """What is asked, and how: a file of questions or the name of a built-in set.
 
     ``max_tokens`` of a reply and ``context_tokens`` are left to the model where None. ``settings`` are those of the
-    engine that were asked for, by field. ``limit`` asks only the first questions; ``restart`` asks all again.
+    engine that were asked for, by field. ``limit`` asks only the first questions; ``restart`` asks all again, and
+    ``can_restart`` says whether the command has an option for it.
     Without ``memory_check`` a model that seems too large for the memory is loaded anyway. ``adapters`` are used with
     every model of this machine, beside its own.
     """
@@ -59,6 +60,7 @@ class EvalOptions:
     seed: int = 1
     memory_check: bool = True
     adapters: tuple[Adapter, ...] = ()
+    can_restart: bool = True
 
 
 @dataclass(frozen=True, slots=True)
