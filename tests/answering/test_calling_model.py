@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from phicli.answering.calling import required_constraint
-from phicli.answering.calling_model import CallingModel
+from phicli.answering.calling_model import CallingModel, ToldModel
 from phicli.answering.types import Answer, Notice
 from phicli.chat_format.types import Message, Piece, ToolCall
 from phicli.engine.types import Sampling
@@ -70,6 +70,14 @@ def test_a_wrong_call_is_fed_back_and_the_second_answer_counts() -> None:
     error = """<|tool_response|>{"error": "f: arguments.n: 'x' is not of type 'integer'"}<|end|>"""
     assert made.prompts[1] == f"{made.prompts[0]}{WRONG}<|end|>{error}<|assistant|>"
     assert sum(isinstance(event, Notice) for event in made.events) == 1
+
+
+def test_a_measurement_takes_a_wrong_call_as_it_is() -> None:
+    lab = Lab(lambda _: f"{WRONG}<|end|>")
+    *_, answer = ToldModel(lab.model, DECLARED).answer(ASKED, sampling=Sampling())
+    assert isinstance(answer, Answer)
+    assert answer.tool_calls == (ToolCall("f", {"n": "x"}),)
+    assert [DECLARED in prompt for prompt in lab.engines[0].prompts] == [True]
 
 
 def test_text_in_front_of_a_wrong_call_stays() -> None:

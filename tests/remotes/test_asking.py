@@ -123,6 +123,15 @@ def test_a_wrong_call_is_fed_back_once() -> None:
     assert any("wrong tool call" in one for one in notices_in(events))
 
 
+def test_a_measurement_takes_a_wrong_call_as_it_is() -> None:
+    with Endpoint(lambda _: called("add", '{"x": "one"}')) as endpoint:
+        events = asked_of(endpoint, Asked("m", HELLO, tools=(ADD, OTHER)), corrects=False)
+        (request,) = endpoint.chats
+    assert answer_in(events).tool_calls == (ToolCall("add", {"x": "one"}),)
+    assert [tool["function"]["name"] for tool in request.body["tools"]] == ["add", "other"]
+    assert not any("wrong tool call" in one for one in notices_in(events))
+
+
 @pytest.mark.parametrize(
     ("tools", "callable_tools", "choice", "declared"),
     [

@@ -37,12 +37,13 @@ def f1_differences(pairs: Sequence[Pair]) -> list[Part]:
 
 
 def loss_differences(pairs: Sequence[Pair]) -> list[Part]:
-    """The negative log-probability with the second model less that with the first, where the tokens are the same."""
-    found = ((first, first.expected, second.expected) for first, second in pairs)
+    """The negative log-probability with the second model less that with the first; none where any tokens differ."""
+    found = [(first, first.expected, second.expected) for first, second in pairs]
+    read = [(one, ours, theirs) for one, ours, theirs in found if ours and theirs and ours.tokens and theirs.tokens]
+    if any(ours.digest != theirs.digest for _, ours, theirs in read):
+        return []
     return [
-        Part(line_of(one), ours.log_probability - theirs.log_probability, ours.tokens)
-        for one, ours, theirs in found
-        if ours and theirs and not ours.failed and not theirs.failed and ours.digest == theirs.digest
+        Part(line_of(one), ours.log_probability - theirs.log_probability, ours.tokens) for one, ours, theirs in read
     ]
 
 

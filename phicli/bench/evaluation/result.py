@@ -170,7 +170,7 @@ class Paired:
     ``difference`` is the accuracy of ``second`` less that of ``first``, on the ``items`` that both answered; its
     interval is from :func:`difference_interval`. ``p_value`` is that of McNemar's exact test. ``f1`` is the mean F1 of
     ``second`` less that of ``first`` on the same questions. ``perplexity_ratio`` is that of the expected answers with
-    ``second`` over that with ``first``; None where no answer has the same tokens in both.
+    ``second`` over that with ``first``; None where the two models split answers into different tokens.
     """
 
     first: str

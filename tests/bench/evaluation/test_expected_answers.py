@@ -6,6 +6,10 @@ The reference was written by ``python -m training.tiny_phi.expected_reference``,
 from __future__ import annotations
 
 import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -25,12 +29,16 @@ from phicli.bench.evaluation.types import Item
 from phicli.bench.measuring.surroundings import look_around
 from phicli.bench.subjects import subjects
 from phicli.chat_format import format_by_name
+from phicli.engine.logprobs import Scored
+from phicli.engine.server_engine import LlamaServerEngine
+from phicli.engine.starting import StartEngine, start_engine
 from phicli.engine.types import Adapter
 from phicli.errors import UsageError
 from phicli.gguf_file.header import read_header
 from phicli.jobs.notices import Notices
 from tests.support.files import TINY_PHI
 from tests.support.lora import Adapted, tensors, write_gguf
+from tests.support.own_template import write_with_own_template
 
 DATA = Path(__file__).parents[2] / "data"
 EXAMPLES = DATA / "tiny_phi_training.jsonl"
@@ -41,10 +49,14 @@ TOLERANCE = 0.01
 pytestmark = pytest.mark.process
 
 
-def read(items: tuple[Item, ...], adapters: tuple[Adapter, ...] = ()) -> list[Expected]:
-    """The expected answers of ``items`` as tiny-phi reads them, as many at a time as there are slots."""
-    (subject,) = subjects(["tiny-phi"], adapters=adapters)
-    with prepare(subject, items, EvalOptions(str(EXAMPLES)), look_around()).opened(Notices(lambda _: None)) as worker:
+def read(
+    items: tuple[Item, ...], adapters: tuple[Adapter, ...] = (), *, model: str = "tiny-phi",
+    start: StartEngine = start_engine,
+) -> list[Expected]:  # fmt: skip
+    """The expected answers of ``items`` as a model reads them, as many at a time as there are slots."""
+    (subject,) = subjects([model], adapters=adapters)
+    prepared = prepare(subject, items, EvalOptions(str(EXAMPLES)), look_around())
+    with prepared.opened(Notices(lambda _: None), start_engine=start) as worker:
         scoring = worker.scoring
         assert scoring is not None
         talks = [item.talk for item in items if item.talk is not None]
@@ -98,6 +110,41 @@ def prompt_ids(item: Item) -> tuple[int, ...]:
     assert item.talk is not None
     segments = format_by_name("phi-4-mini", reasoning=True).render(item.talk.before)
     return encode(segments, tokenizer, special_tokens_of(header), bos_id=bos_id_of(header))
+
+
+def test_a_file_with_its_own_template_reads_the_same_tokens(
+    items: tuple[Item, ...], found: list[Expected], tmp_path: Path
+) -> None:
+    """And one without any gets a plain prompt, in which other tokens are before the answer, but not in it."""
+    plain = [item for item in items if item.talk and {one.role for one in item.talk.before} == {"user"}]
+    wanted = [found[items.index(item)] for item in plain]
+    for template, same in (({}, True), ({"template": None}, False)):
+        path = write_with_own_template(tmp_path / f"{same}.gguf", **template)
+        ours = read(tuple(plain), model=str(path))
+        assert all(one.tokens for one in ours)
+        assert ([one.digest for one in ours] == [one.digest for one in wanted]) == same
+        close = [
+            one.log_probability == pytest.approx(two.log_probability, abs=0.1)
+            for one, two in zip(ours, wanted, strict=True)
+        ]
+        assert all(close) == same
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ends a process by a signal")
+def test_an_answer_that_crashes_the_engine_fails_alone(items: tuple[Item, ...], found: list[Expected]) -> None:
+    class Fragile(LlamaServerEngine):
+        """The real engine, whose process gets a signal when it is to read the second word of line 2."""
+
+        def score(self, prompt: Sequence[int], token_id: int, *, likeliest: int, slot: int | None = None) -> Scored:
+            if (len(prompt), token_id) == (11, ANSWERS[1]["answer"][1]):
+                os.kill(self.pid, signal.SIGSEGV)
+            return super().score(prompt, token_id, likeliest=likeliest, slot=slot)
+
+    few = items[:6]
+    ours = read(few, start=lambda _name, settings, **_: Fragile(settings))
+    assert [one.failed for one in ours] == [False, True, False, False, False, False]
+    assert "crashed" in ours[1].error
+    assert [one.digest for one in ours[2:]] == [one.digest for one in found[2:6]]
 
 
 def test_beyond_the_largest_context_an_answer_fails_alone(tmp_path: Path) -> None:

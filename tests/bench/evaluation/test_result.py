@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from phicli.bench.evaluation.estimates import difference_interval, mcnemar_exact
+from phicli.bench.evaluation.expected import Expected
 from phicli.bench.evaluation.items import read_items
 from phicli.bench.evaluation.result import Evaluation, paired
-from phicli.bench.evaluation.types import ItemResult, Reply
+from phicli.bench.evaluation.talks import TalkRule
+from phicli.bench.evaluation.types import Item, ItemResult, Reply
+from phicli.chat_format.types import Message
 from phicli.records.run import Subject
+from phicli.ui.bench.expected_answers import incomparable_lines, notes_on
 
 (ITEM,) = read_items(b'{"question": "q", "compare": "exact", "answer": "yes"}', "test")
 
@@ -114,3 +119,57 @@ def test_accuracy_counts_what_was_asked_and_says_what_was_cut() -> None:
     assert (data["items"], data["asked"], data["right"]) == (10, 4, 2)
     assert data["results"][0]["reasoning"] == "thoughts"
     assert evaluation("a", "").accuracy is None
+
+
+def talks(name: str, losses: list[tuple[float, int, str]]) -> Evaluation:
+    """``losses``: the sum of an answer, its tokens, and what tells these from others."""
+    results = []
+    for number, (loss, tokens, digest) in enumerate(losses, 1):
+        talk = TalkRule((Message("user", f"{number}?"),), Message("assistant", "yes"), (), number)
+        item = Item(f"line-{number}", f"{number}?", "messages", talk, talk=talk)
+        reply = Reply("yes no", "", "stop", 1, 1, 1.0, 1.0, 1.0)
+        expected = Expected(tokens, -loss, digest)
+        results.append(ItemResult(item, reply, item.verdict_on(reply), expected))
+    return replace(evaluation(name, ""), total=len(losses), results=tuple(results))
+
+
+def test_perplexities_are_compared_token_by_token() -> None:
+    first, second = talks("a", [(4.0, 2, "x"), (6.0, 3, "y")]), talks("b", [(2.0, 2, "x"), (3.0, 3, "y")])
+    assert first.perplexity is not None
+    assert first.perplexity.estimate == pytest.approx(math.exp(2))
+    assert first.f1 is not None
+    assert first.f1.estimate == pytest.approx(2 / 3)
+    pair = paired(first, second)
+    assert pair is not None
+    assert pair.perplexity_ratio is not None
+    found = pair.perplexity_ratio
+    assert (found.estimate, found.low, found.high) == pytest.approx((math.exp(-1),) * 3)
+    assert pair.f1 is not None
+    assert (pair.f1.estimate, pair.f1.method) == (0.0, "Agresti and Min's")
+    assert pair.to_data()["f1_difference"]["estimate"] == 0.0
+
+
+def test_perplexities_of_other_tokens_are_not_compared() -> None:
+    """Not even those of the answers that both split alike by chance."""
+    first, second = talks("a", [(4.0, 2, "x"), (6.0, 3, "y")]), talks("b", [(2.0, 2, "x"), (3.0, 4, "z")])
+    pair = paired(first, second)
+    assert pair is not None
+    assert pair.perplexity_ratio is None
+    assert pair.f1 is not None
+    said = list(incomparable_lines([first, second], [pair]))
+    assert len(said) == 1
+    assert "a" in said[0]
+    assert "different tokens" in said[0]
+
+
+def test_what_was_not_read_yet_is_said() -> None:
+    whole = talks("a", [(4.0, 2, "x"), (6.0, 3, "y")])
+    half = replace(whole, results=(whole.results[0], replace(whole.results[1], expected=None)))
+    assert (whole.complete, half.complete, half.scored, half.unread) == (True, False, 1, 1)
+    assert "1 of 2 expected answers" in " ".join(notes_on([half]))
+    never = replace(half, not_scored="it cannot")
+    assert never.complete
+    assert "it cannot" in " ".join(notes_on([never]))
+    failed = replace(half.results[1], expected=Expected.none("too long"))
+    lines = list(notes_on([replace(half, results=(half.results[0], failed))]))
+    assert lines[-1] == "  line-2: too long"
