@@ -70,7 +70,7 @@ class AzureWish:
 
 @dataclass(frozen=True, slots=True)
 class AzureFolder:
-    """A folder that was written: examples of each file, and places that the format cannot hold, the first in ``lost``."""
+    """A folder that was written; ``lost_count`` places the format cannot hold, the first of them are in ``lost``."""
 
     wish: AzureWish
     examples: int
