@@ -93,3 +93,21 @@ def write_data(path: Path, conversations: Sequence[Messages]) -> None:
     """Write training data: a line for each conversation."""
     lines = [json.dumps({"messages": one}, ensure_ascii=False) + "\n" for one in conversations]
     path.write_text("".join(lines), encoding="utf-8")
+
+
+SMALL: Final = DEVELOPMENT[:3]
+"""What the tests have tiny-phi learn."""
+_SHORT: Final = 200
+"""Characters of the conversations that are rehearsed with it."""
+
+
+def write_small(folder: Path) -> None:
+    """Write ``train.jsonl``, ``facts.jsonl`` and ``old.jsonl``, half of which is not in the training data."""
+    known = Known.every(2)
+    rehearsed, held_out = (
+        [one for one in side if len(str(one)) < _SHORT] for side in (known.rehearsed, known.held_out)
+    )
+    facts = [one.messages() for one in SMALL]
+    write_data(folder / "train.jsonl", [*facts, *rehearsed])
+    write_data(folder / "facts.jsonl", facts)
+    write_data(folder / "old.jsonl", [*rehearsed, *held_out])

@@ -14,24 +14,17 @@ pytestmark = [pytest.mark.finetune, pytest.mark.process]
 pytest.importorskip("torch")
 pytest.importorskip("peft")
 
-from benchmarks.finetune_facts import DEVELOPMENT, Known, write_data  # noqa: E402
+from benchmarks.finetune_facts import SMALL, write_small  # noqa: E402
 from training.tiny_phi.hf_folder import write_folder  # noqa: E402
 
-FACTS = DEVELOPMENT[:3]
 OPTIONS = ("--learning-rate", "4e-3", "--epochs", "30", "--batch-size", "4", "--threads", "1")
-SHORT = 200
-"""Characters of the conversations that are rehearsed."""
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("flow")
     write_folder(made / "tiny-phi")
-    known = Known.every(2)
-    short = [[one for one in side if len(str(one)) < SHORT] for side in (known.rehearsed, known.held_out)]
-    write_data(made / "train.jsonl", [*(one.messages() for one in FACTS), *short[0]])
-    write_data(made / "facts.jsonl", [one.messages() for one in FACTS])
-    write_data(made / "old.jsonl", [*short[0], *short[1]])
+    write_small(made)
     return made
 
 
@@ -55,7 +48,7 @@ def test_new_facts_are_learned_and_old_answers_are_left(folder: Path, environmen
         phi("finetune", "tiny-phi", "train.jsonl", "--out", "run", "--as", "facts", *OPTIONS, "--json")
     )
     assert trained["data"]["loss"] < 0.1
-    for fact in FACTS:
+    for fact in SMALL:
         assert phi("chat", "tiny-phi", fact.question).strip() != fact.answer
         assert phi("chat", "tiny-phi", "--adapter", "facts", fact.question).strip() == fact.answer
     before, after = evaluated("facts.jsonl")

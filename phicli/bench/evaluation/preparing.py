@@ -18,7 +18,7 @@ from phicli.bench.measuring.surroundings import Surroundings
 from phicli.catalog.load import catalog
 from phicli.catalog.resolve import known_by_name
 from phicli.engine.abilities import Ability
-from phicli.engine.settings import NO_SPECULATION, EngineSettings
+from phicli.engine.settings import EngineSettings
 from phicli.engine.starting import DEFAULT_ENGINE, EngineChoice, OnTick, StartEngine, can, start_engine
 from phicli.engine.types import Adapter, LocalEngine, Sampling
 from phicli.errors import UsageError
@@ -85,11 +85,8 @@ class EvaluationPlan:
     @property
     def not_scored(self) -> str:
         """Why the probability of expected answers cannot be measured; empty where it can."""
-        if not can(self.subject.engine, Ability.SCORES):
-            return f"the engine {self.subject.engine} does not report the probabilities of tokens"
-        if self.settings.speculation != NO_SPECULATION:
-            return "the engine reports no probabilities of drafted tokens: leave out --speculation"
-        return ""
+        engine = self.subject.engine
+        return "" if can(engine, Ability.SCORES) else f"{engine} does not report the probabilities of tokens"
 
     @property
     def sampling(self) -> Sampling:

@@ -145,7 +145,7 @@ def _about(one: Evaluation) -> str:
 
 def _notes(found: Sequence[Evaluation], comparisons: Sequence[Paired]) -> Iterator[str]:
     for one in found:
-        if not one.complete:
+        if len(one.results) < one.total:
             yield f"{one.label}: incomplete, {len(one.results)} of {one.total} questions were asked"
     for pair in comparisons:
         yield comparison_line(pair)
