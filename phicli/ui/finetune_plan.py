@@ -25,8 +25,8 @@ def print_azure_folder(terminal: Terminal, made: AzureFolder, report: Report, *,
         terminal.write_line(line)
     for finding in made.lost[:_SHOWN]:
         terminal.say(one_line(f"warning: {finding.file}:{finding.line}, {finding.place}: {finding.message}"))
-    if len(made.lost) > _SHOWN:
-        terminal.say(f"warning: and {counted(len(made.lost) - _SHOWN, 'more place')}; all of them: --json")
+    if made.lost_count > _SHOWN:
+        terminal.say(f"warning: and {counted(made.lost_count - _SHOWN, 'more place')}")
     for finding in warnings:
         where = f"{finding.file}:{finding.line}" if finding.line else finding.file
         terminal.say(one_line(f"warning: {where}: {finding.message}"))

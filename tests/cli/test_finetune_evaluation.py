@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from phicli.adapters.adding import Added, add
+from phicli.bench.evaluation.evaluate import EvaluationFindings
 from phicli.commands.finetune_evaluation import Evaluating, check_eval_model, evaluate_adapter, held_out
-from phicli.errors import NotFoundError, WrongBaseError
+from phicli.errors import DoesNotFitError, NotFoundError, UserInterruptError, WrongBaseError
 from phicli.finetune.base_folder import BaseFolder, Shape
+from phicli.plan.adapted import AdaptedModel
 from phicli.ui.terminal import Terminal
 from tests.support.lora import write_peft
 
@@ -118,3 +120,27 @@ def test_which_questions_are_held_out(tmp_path: Path) -> None:
     assert held_out("x.jsonl", None, tmp_path) == Path("x.jsonl")
     assert held_out(None, 0.1, tmp_path) == tmp_path / "validation.jsonl"
     assert held_out(None, None, tmp_path) is None
+
+
+def test_the_first_model_that_fits_into_memory_is_asked(
+    terminal: Terminal, added: Added, wish: Evaluating, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def evaluate(models: tuple[str, str], options: object, watch: object) -> EvaluationFindings:
+        asked.append(models[0])
+        if models[0] != "small":
+            raise DoesNotFitError("too large", "")
+        return EvaluationFindings((), (), UserInterruptError("interrupted: 1 of 3 questions were asked"))
+
+    monkeypatch.setattr("phicli.bench.evaluation.evaluate.evaluate_models", evaluate)
+    monkeypatch.setattr("phicli.plan.adapted.models_of_base", lambda *_: (
+        AdaptedModel("large", "F32", 3), AdaptedModel("small", "Q8_0", 2), AdaptedModel("smallest", "Q4_0", 1)
+    ))  # fmt: skip
+    with pytest.raises(UserInterruptError) as raised:
+        evaluate_adapter(terminal, added, wish)
+    assert asked == ["large", "small"]
+    assert "warning: large: too large" in said(terminal)
+    assert (raised.value.hint, dict(raised.value.data or {})["adapter"]) == (
+        "the adapter keys is ready; the same command asks the other questions", "keys",
+    )  # fmt: skip

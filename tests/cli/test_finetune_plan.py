@@ -50,6 +50,7 @@ def test_json_and_what_is_lost(phi: Phi, train: Path) -> None:
     with train.open("ab") as file:
         file.write(b"\n" + line(thinking))
     done = plan(phi, train, "--json")
+    assert done.json["data"]["lost_count"] == 1
     data = done.json["data"]
     assert (done.code, data["model"], data["way"], data["examples"], data["validation_examples"]) == (
         0, "Phi-4-mini-instruct", "serverless", 24, None,

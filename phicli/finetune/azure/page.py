@@ -87,7 +87,7 @@ def _beginning(facts: Facts) -> Iterator[str]:
     if facts.lost:
         yield (
             f"{counted(facts.lost, 'part')} of the examples could not be written in this format, such as reasoning "
-            "under a separate key. `phi finetune` printed where."
+            "under a separate key. `phi finetune` printed the first of them."
         )
 
 

@@ -6,9 +6,6 @@ Two interfaces, two sets of names (MicrosoftDocs/azure-ai-docs, ``foundry-classi
 - The portal asks for a batch size (1 to 32), a learning rate multiplier (0.0 to 10.0) and a number of epochs (1 to 10).
 - A job for ``az`` or for the Python SDK has ``hyperparameters`` with ``per_device_train_batch_size``, ``learning_rate``
   and ``num_train_epochs``, each a string.
-
-Microsoft's sample names the data ``train.jsonl``, which azure-ai-ml 1.35 reads as the name of an uploaded data set, and
-``./train.jsonl`` as a file next to the job.
 """
 
 from __future__ import annotations

@@ -70,11 +70,12 @@ class AzureWish:
 
 @dataclass(frozen=True, slots=True)
 class AzureFolder:
-    """A folder that was written: examples of each file, and what the format could not hold."""
+    """A folder that was written; ``lost_count`` places the format cannot hold, the first of them are in ``lost``."""
 
     wish: AzureWish
     examples: int
     validation_examples: int | None
+    lost_count: int
     lost: tuple[Finding, ...]
     notes: tuple[str, ...]
 
@@ -87,7 +88,8 @@ class AzureFolder:
         return {
             "plan": "azure", "folder": str(folder), "model": wish.model.name, "way": wish.model.way, "name": wish.name,
             "files": files, "examples": self.examples, "validation_examples": self.validation_examples,
-            "parameters": wish.parameters.to_data(), "lost": [one.to_data() for one in self.lost],
+            "parameters": wish.parameters.to_data(), "lost_count": self.lost_count,
+            "lost": [one.to_data() for one in self.lost],
             "notes": list(self.notes), "unsure": list(wish.model.unsure),
         }  # fmt: skip
 
@@ -127,18 +129,18 @@ def write_folder(wish: AzureWish, check: Check, reading: Reading) -> tuple[Azure
     """
     require_free(wish.folder)
     with writing("the folder", wish.folder.parent, _OTHER), _new_folder(wish.folder) as folder:
-        lost = [*_converted(wish.train, folder / TRAIN, reading).findings.kept()]
-        notes: tuple[str, ...] = ()
+        converted = [_converted(wish.train, folder / TRAIN, reading)]
         if wish.validation is not None:
-            lost += _converted(wish.validation, folder / VALIDATION, reading).findings.kept()
-        if wish.share is not None:
-            notes = _split(folder, wish, reading)
+            converted.append(_converted(wish.validation, folder / VALIDATION, reading))
+        notes = () if wish.share is None else _split(folder, wish, reading)
         has_validation = (folder / VALIDATION).exists()
         report = check(str(folder / TRAIN), str(folder / VALIDATION) if has_validation else None)
         if not report.usable:
             return None, report
         counts = [one.examples for one in report.files]
-        made = AzureFolder(wish, counts[0], counts[1] if has_validation else None, tuple(lost), notes)
+        lost = [finding for one in converted for finding in one.findings.kept()]
+        count = sum(one.findings.count("warning") for one in converted)
+        made = AzureFolder(wish, counts[0], counts[1] if has_validation else None, count, tuple(lost), notes)
         _write_texts(folder, made)
         if wish.folder.exists():
             wish.folder.rmdir()
@@ -167,7 +169,7 @@ def _split(folder: Path, wish: AzureWish, reading: Reading) -> tuple[str, ...]:
 def _write_texts(folder: Path, made: AzureFolder) -> None:
     wish, has_validation = made.wish, made.validation_examples is not None
     facts = Facts(
-        wish.model, wish.parameters, wish.name, made.examples, made.validation_examples, len(made.lost), wish.command,
+        wish.model, wish.parameters, wish.name, made.examples, made.validation_examples, made.lost_count, wish.command,
         time.strftime("%Y-%m-%d"), phicli.__version__,
     )  # fmt: skip
     job = job_yaml(wish.model, wish.parameters, wish.name, validation=has_validation)
