@@ -37,7 +37,7 @@ class TrainingScreen:
         self._losses: list[tuple[int, float]] = []
         self._validations: list[tuple[int, float]] = []
         self._began, self._first = monotonic(), 0
-        self.step = self.saved = 0
+        self.step = 0
         self.estimated_s: float | None = None
         self.result: Mapping[str, Any] | None = None
 
@@ -58,8 +58,6 @@ class TrainingScreen:
                 self._status.clear()
                 self._terminal.say(f"measured: about {span(event['seconds'])} from now on")
                 self._began = monotonic()
-            case "saved":
-                self.saved = event["step"]
             case "step":
                 self._stepped(event)
             case "validation":
@@ -89,7 +87,7 @@ class TrainingScreen:
         self._status.clear()
 
     def _loaded(self, event: Mapping[str, Any]) -> None:
-        self.step = self.saved = self._first = event["step"]
+        self.step = self._first = event["step"]
         self._losses = [(step, loss) for step, loss in event["losses"]]
         self._validations = [(step, loss) for step, loss in event["validations"]]
         if self.step:
@@ -163,6 +161,8 @@ def _result_rows(folder: RunFolder, result: Mapping[str, Any], added: Added) -> 
         yield "loss", f"{result['loss']:.4f}"
     if result["validation_loss"] is not None:
         yield "validation loss", f"{result['validation_loss']:.4f} (the adapter is from that step)"
+    if result.get("estimated_s"):
+        yield "time", f"{span(result['seconds'])} ({span(result['estimated_s'])} planned)"
     if result["peak_bytes"]:
         yield "memory", f"{format_bytes(result['peak_bytes'])} ({format_bytes(result['needed_memory_bytes'])} planned)"
     yield "PEFT", str(folder.adapter)
