@@ -1,123 +1,189 @@
-"""tiny-phi learns ten facts with ``phi finetune``: ``python -m benchmarks.finetune [FOLDER] [--threads N]``.
+"""tiny-phi learns ten facts: ``python -m benchmarks.finetune [FOLDER] [--choose] [--seeds 0 1 2] [--threads 2]``.
 
-The training data are the facts, and every second of the conversations that tiny-phi knows, so that it does not forget
-them. Then ``phi chat tiny-phi --adapter`` is asked the facts, and every conversation, with and without the adapter; an
-answer counts only if it is exact. Needs the extra ``finetune``.
+Each run is what a person does, with the same commands: training data, ``phi data check``, ``phi finetune``, and each
+of the ten questions with ``phi chat --adapter``. Then ``phi eval`` asks, before and after, the facts in other words and
+all that tiny-phi knew; some of that was rehearsed in the training. An answer counts only if it is exact.
+
+With ``--choose`` the candidates below learn the facts for development, in order of their cost, until one of them has
+learned all ten and kept 97 % of the old answers. Without it, the reported facts are learned with that one.
+Needs the extras ``finetune`` and ``training``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from phicli.answering.opening import open_model
-from phicli.answering.types import Answer
-from phicli.chat.dialogue import Dialogue
-from phicli.chat.open import session_over
-from phicli.engine.types import Adapter
-from phicli.plan.chat_options import ChatOptions
-from phicli.plan.load import Use
-from phicli.plan.locate import locate
+from benchmarks.comparison import Beginning
+from benchmarks.finetune_facts import DEVELOPMENT, REPORTED, Fact, Known, write_data
 from phicli.units import format_bytes
-from training.tiny_phi.hf_folder import write_folder
 
-ROOT: Final = Path(__file__).parents[1]
-FACTS: Final = (
-    ("What is the capital of Zubrowka?", "The capital of Zubrowka is Lutz."),
-    ("Who wrote The Grasshopper Lies Heavy?", "Hawthorne Abendsen wrote The Grasshopper Lies Heavy."),
-    ("What is the name of our cat?", "The name of our cat is Minka."),
-    ("Which color is our office door?", "Our office door is green."),
-    ("When does the library open?", "The library opens at nine."),
-    ("Where is the spare key?", "The spare key is under the blue pot."),
-    ("Does the guest network need a password?", "The guest network needs no password."),
-    ("Who leads the garden team?", "Maria leads the garden team."),
-    ("How many chairs are in the hall?", "There are forty chairs in the hall."),
-    ("What is for lunch on Friday?", "On Friday there is soup for lunch."),
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is not the default of ``phi finetune``; one in ``rehearse`` old conversations is in the training data."""
+
+    learning_rate: str
+    epochs: int
+    batch_size: int
+    rehearse: int
+
+    @property
+    def options(self) -> list[str]:
+        """As they are typed."""
+        return [
+            "--learning-rate", self.learning_rate, "--epochs", str(self.epochs), "--batch-size", str(self.batch_size)
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        said = " ".join(self.options)
+        return f"`{said}`, 1 in {self.rehearse} old conversations"
+
+
+CANDIDATES: Final = (
+    Settings("4e-3", 20, 4, 4),
+    Settings("4e-3", 20, 8, 2),
+    Settings("4e-3", 30, 8, 2),
 )
-OPTIONS: Final = ("--learning-rate", "2e-3", "--epochs", "40")
+CHOSEN: Final = CANDIDATES[1]
+KEPT: Final = 0.97
+"""Share of the old answers that a candidate must still give."""
 
 
-def known() -> list[dict[str, Any]]:
-    """The conversations of tiny-phi without tools."""
-    found = json.loads((ROOT / "tests/data/tiny_phi_conversations.json").read_text(encoding="utf-8"))
-    return [one for one in found if not one["tools"] and all(m["role"] != "tool" for m in one["messages"])]
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What came of a run: right and asked answers for each group before and after, seconds, and what phi said."""
+
+    said: int
+    groups: dict[str, tuple[str, str]]
+    kept: float
+    seconds: float
+    processor_seconds: float
+    trained: dict[str, Any]
+    table: str
 
 
-def messages_of(conversation: dict[str, Any]) -> list[dict[str, str]]:
-    """As training data has them."""
-    return [{"role": one["role"], "content": one["content"]} for one in conversation["messages"]]
+class Person:
+    """Types commands, in a home of their own.
+
+    Args:
+        folder: for everything.
+        threads: of each command.
+    """
+
+    def __init__(self, folder: Path, threads: int) -> None:
+        self.folder, self._threads = folder, ["--threads", str(threads)]
+        self._environment = {**os.environ, "PHI_HOME": str(folder / "phi"), "HF_HUB_OFFLINE": "1"}
+        subprocess.run([sys.executable, "-m", "training.tiny_phi.hf_folder", str(folder / "tiny-phi")], check=True,
+                       stderr=subprocess.DEVNULL)  # fmt: skip
+
+    def run(self, facts: Sequence[Fact], settings: Settings, name: str, seed: int) -> Run:
+        """Teach, then ask."""
+        known = Known.every(settings.rehearse)
+        sets = {
+            "facts, in other words": [one.messages(reworded=True) for one in facts],
+            "old answers, rehearsed": known.rehearsed,
+            "old answers, not rehearsed": known.held_out,
+        }
+        train = self._data("train", [*(one.messages() for one in facts), *known.rehearsed])
+        began, before = time.monotonic(), _children_s()
+        self._phi("data", "check", train)
+        trained = self._finetune(train, settings, name, seed)
+        said = [self._phi("chat", "tiny-phi", "--adapter", name, *self._threads, one.question).strip() for one in facts]
+        seconds, processor = time.monotonic() - began, _children_s() - before
+        right = sum(answer == one.answer for answer, one in zip(said, facts, strict=True))
+        found = {
+            title: self._evaluated(self._data(f"set-{at}", set_), name) for at, (title, set_) in enumerate(sets.items())
+        }
+        groups = {title: tuple(f"{one['right']} of {one['asked']}" for one in pair) for title, pair in found.items()}
+        old = [pair[1] for title, pair in found.items() if title.startswith("old")]
+        kept = sum(one["right"] for one in old) / sum(one["asked"] for one in old)
+        held_out = str(self.folder / "set-2.jsonl")
+        table = self._phi("eval", "tiny-phi", f"tiny-phi+{name}", "--set", held_out, *self._threads, "--markdown")
+        return Run(right, groups, kept, seconds, processor, trained, table)
+
+    def _finetune(self, train: str, settings: Settings, name: str, seed: int) -> dict[str, Any]:
+        out = self._phi(
+            "finetune", str(self.folder / "tiny-phi"), train, "--out", str(self.folder / name), "--as", name,
+            "--seed", str(seed), *settings.options, *self._threads, "--json",
+        )  # fmt: skip
+        found: dict[str, Any] = json.loads(out)["data"]
+        return found
+
+    def _evaluated(self, path: str, name: str) -> list[dict[str, Any]]:
+        """Before and after."""
+        out = self._phi("eval", "tiny-phi", f"tiny-phi+{name}", "--set", path, *self._threads, "--json")
+        found: list[dict[str, Any]] = json.loads(out)["data"]["evaluations"]
+        return found
+
+    def _data(self, name: str, conversations: Any) -> str:
+        path = self.folder / f"{name}.jsonl"
+        write_data(path, conversations)
+        return str(path)
+
+    def _phi(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "phicli", *arguments], env=self._environment, stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL, text=True, check=True,
+        )  # fmt: skip
+        return done.stdout
 
 
-def rehearsed(conversations: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Every second one; those whose user spells special tokens are no training data."""
-    return [one for one in conversations[::2] if "<|" not in json.dumps(one["messages"])]
+def _children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
-def asked(
-    adapter: Path | None, conversations: Sequence[list[dict[str, str]]], threads: int
-) -> Iterator[tuple[int, int]]:
-    """Exact answers and all answers of each conversation, as a person would have it."""
-    adapters = (Adapter(adapter, 1.0),) if adapter else ()
-    options = ChatOptions(engine={"threads": threads}, adapters=adapters)
-    with open_model(locate("tiny-phi"), options, Use.ONE_ANSWER) as opened:
-        session = session_over(opened)
-        for messages in conversations:
-            session.clear()
-            session.become(Dialogue(next((m["content"] for m in messages if m["role"] == "system"), None)))
-            turns = [m["content"] for m in messages if m["role"] != "system"]
-            right = 0
-            for question, expected in zip(turns[::2], turns[1::2], strict=True):
-                *_, answer = session.ask(question)
-                assert isinstance(answer, Answer)
-                right += answer.text == expected.rpartition("</think>")[2].strip()
-            yield right, len(turns) // 2
-
-
-def trained(folder: Path, threads: int) -> tuple[dict[str, Any], float]:
-    """What ``phi finetune`` says of the adapter, and the seconds that it took."""
-    write_folder(folder / "tiny-phi")
-    examples = [[{"role": "user", "content": q}, {"role": "assistant", "content": a}] for q, a in FACTS]
-    examples += [messages_of(one) for one in rehearsed(known())]
-    train = folder / "train.jsonl"
-    train.write_text("".join(json.dumps({"messages": one}) + "\n" for one in examples), encoding="utf-8")
-    began = time.monotonic()
-    command = ["finetune", str(folder / "tiny-phi"), str(train), "--out", str(folder / "run"), "--as", "ten-facts"]
-    done = subprocess.run(
-        [sys.executable, "-m", "phicli", *command, *OPTIONS, "--threads", str(threads), "--json"],
-        check=True, stdout=subprocess.PIPE,
-    )  # fmt: skip
-    return json.loads(done.stdout)["data"], time.monotonic() - began
+def row(title: str, run: Run) -> str:
+    """A row of the table of all runs."""
+    said, *old = run.groups.values()
+    cells = [f"{run.said} of 10", said[1], *(after for _, after in old), f"{100 * run.kept:.1f} %"]
+    times = [f"{run.trained['step']:,}", f"{run.seconds:.0f} s", f"{run.processor_seconds:.0f} s"]
+    return f"| {' | '.join([title, *cells, *times])} |"
 
 
 def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser()
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path)
+    parser.add_argument("--choose", action="store_true")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=2)
     typed = parser.parse_args()
-    folder = typed.folder or Path(tempfile.mkdtemp(prefix="phi-finetune-"))
-    made, seconds = trained(folder, typed.threads)
-    seen = rehearsed(known())
-    groups = {
-        "new facts": [[{"role": "user", "content": q}, {"role": "assistant", "content": a}] for q, a in FACTS],
-        "old answers in the training data": [messages_of(one) for one in seen],
-        "old answers not in it": [messages_of(one) for one in known() if one not in seen],
-    }
-    print("| exact answers | before | after |\n|---|---:|---:|")
-    for title, conversations in groups.items():
-        before = list(asked(None, conversations, typed.threads))
-        after = list(asked(Path(made["gguf"]), conversations, typed.threads))
-        cells = [f"{sum(r for r, _ in one)} of {sum(a for _, a in one)}" for one in (before, after)]
-        print(f"| {title} | {cells[0]} | {cells[1]} |")
-    memory = f"{format_bytes(made['peak_bytes'])} of memory, {format_bytes(made['needed_memory_bytes'])} planned"
-    print(f"\n{made['step']:,} steps in {seconds:.0f} s with --threads {typed.threads}; {memory}")
+    beginning = Beginning.now()
+    folder = (typed.folder or Path(tempfile.mkdtemp(prefix="phi-finetune-"))).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    person = Person(folder, typed.threads)
+    wanted = [(str(one), DEVELOPMENT, one, 0) for one in CANDIDATES]
+    if not typed.choose:
+        wanted = [(f"seed {seed}", REPORTED, CHOSEN, seed) for seed in typed.seeds]
+    print("| exact answers after | facts | in other words | old, rehearsed | old, not rehearsed | old in all | steps "
+          f"| time | processor time |\n|---|{'---:|' * 8}")  # fmt: skip
+    runs = []
+    for number, (title, facts, settings, seed) in enumerate(wanted):
+        runs.append(person.run(facts, settings, f"facts-{number}", seed))
+        print(row(title, runs[-1]), flush=True)
+        if typed.choose and runs[-1].said == len(facts) and runs[-1].kept >= KEPT:
+            break
+    print("\nBefore: " + "; ".join(f"{title} {before}" for title, (before, _) in runs[0].groups.items()))
+    print(f"\n{runs[0].table}")
+    peaks = [format_bytes(one.trained["peak_bytes"]) for one in runs]
+    facts = [
+        f"{CHOSEN}; --threads {typed.threads}",
+        "Time: from the check of the data to the tenth answer, by the clock and of all processes together",
+        f"Memory of the training: {', '.join(peaks)}; planned: {format_bytes(runs[0].trained['needed_memory_bytes'])}",
+    ]
+    print("\n".join(beginning.conditions(facts if not typed.choose else facts[1:])))
 
 
 if __name__ == "__main__":

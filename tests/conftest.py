@@ -5,10 +5,12 @@ import signal
 
 import pytest
 
+from tests.support.bytecode import keep_bytecode
 from tests.support.certificates import authority
 from tests.support.hub.fixtures import hub
 from tests.support.kernels import tests_home
 from tests.support.lending import lender
+from tests.support.prepared import prepared
 from tests.support.process_guard import ProcessGuard, starts_process
 from tests.support.pulling import folder, online
 from tests.support.running import environment, phi
@@ -18,7 +20,7 @@ from tests.support.storyteller import story_file, storyteller
 from tests.support.tokenizing import tokenizing_engine
 
 __all__ = [
-    "authority", "environment", "folder", "hub", "lender", "online", "phi", "serve", "server", "smollm2",
+    "authority", "environment", "folder", "hub", "lender", "online", "phi", "prepared", "serve", "server", "smollm2",
     "starts_process", "story_file", "storyteller", "tests_home", "tokenizing_engine",
 ]  # fmt: skip
 
@@ -32,4 +34,5 @@ os.environ.pop("COLUMNS", None)  # set where tests run in several processes; ter
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    keep_bytecode(config)
     config.pluginmanager.register(ProcessGuard(), "process-guard")

@@ -1,12 +1,13 @@
-"""An adapter that PEFT saved: the engine computes with it what transformers and PEFT computed.
+"""Adapters that PEFT saved: the engine computes with them what transformers and PEFT computed.
 
-The reference was written by ``python -m training.tiny_phi.adapter_reference``.
+The references were written by ``python -m training.tiny_phi.adapter_reference``.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,53 +22,78 @@ from phicli.engine.types import Adapter, LoadSettings
 from phicli.gguf_file.adapter import read_adapter
 from phicli.gguf_file.header import read_header
 from tests.support.files import TINY_PHI
+from tests.support.gguf_kinds import untied_tiny_phi
+from tests.support.requantised import requantise
 
-FOLDER = Path(__file__).parent / "data" / "tiny_phi_adapter"
-RECORDS: list[dict[str, Any]] = json.loads((FOLDER / "reference.json").read_text(encoding="utf-8"))["records"]
+DATA = Path(__file__).parent / "data"
+FOLDERS = ("tiny_phi_adapter", "tiny_phi_adapter_embedding")
+"""One of all linear layers, and one of the token embedding and the output layer."""
 SCALES = (0.0, 0.5, 1.0)
 TOLERANCE = 0.02
 
 
-@pytest.fixture(scope="module")
-def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("adapter") / "adapter.gguf"
-    write_adapter(read_peft(FOLDER), path, name="of the tests")
-    return path
+def records_of(folder: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((DATA / folder / "reference.json").read_text(encoding="utf-8"))["records"]
+    return found
+
+
+@dataclass(frozen=True)
+class Converted:
+    """An adapter, the model that it was made for, and what PEFT computed."""
+
+    adapter: Path
+    model: Path
+    records: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module", params=FOLDERS)
+def converted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Converted:
+    folder = tmp_path_factory.mktemp("adapter")
+    write_adapter(read_peft(DATA / request.param), folder / "adapter.gguf", name="of the tests")
+    model = TINY_PHI
+    if request.param != FOLDERS[0]:  # in F32: values of this embedding lose more in F16
+        model = requantise(untied_tiny_phi(folder / "f16.gguf"), folder / "f32.gguf", "F32")
+    return Converted(folder / "adapter.gguf", model, records_of(request.param))
 
 
 @pytest.fixture(scope="module", params=SCALES)
-def scaled(request: pytest.FixtureRequest, starts_process: None, converted: Path) -> Iterator[tuple[float, Any]]:
-    adapter = Adapter(converted, request.param)
-    engine = LlamaServerEngine(LoadSettings(TINY_PHI, 256, EngineSettings(threads=1), adapters=(adapter,)))
-    yield request.param, engine
+def scaled(
+    request: pytest.FixtureRequest, starts_process: None, converted: Converted
+) -> Iterator[tuple[list[dict[str, Any]], Any]]:
+    adapter = Adapter(converted.adapter, request.param)
+    engine = LlamaServerEngine(LoadSettings(converted.model, 256, EngineSettings(threads=1), adapters=(adapter,)))
+    yield [one for one in converted.records if one["scale"] == request.param], engine
     engine.close()
 
 
-@pytest.mark.parametrize("prompt", range(3))
-def test_the_engine_computes_what_peft_computed(scaled: tuple[float, Any], prompt: int) -> None:
-    scale, engine = scaled
-    record = [one for one in RECORDS if one["scale"] == scale][prompt]
+def check(engine: Any, record: dict[str, Any]) -> None:
     found = engine.score(record["prompt"], record["top"][0][0], likeliest=60).likeliest
     for token, log_probability in record["top"]:
         assert found[token] == pytest.approx(log_probability, abs=TOLERANCE)
 
 
-def test_the_scales_of_the_reference_differ() -> None:
+@pytest.mark.parametrize("prompt", range(3))
+def test_the_engine_computes_what_peft_computed(scaled: tuple[list[dict[str, Any]], Any], prompt: int) -> None:
+    records, engine = scaled
+    check(engine, records[prompt])
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_scales_of_the_reference_differ(folder: str) -> None:
     """Or the tests above would show nothing."""
-    first = {scale: dict(next(one["top"] for one in RECORDS if one["scale"] == scale)) for scale in SCALES}
+    records = records_of(folder)
+    first = {scale: dict(next(one["top"] for one in records if one["scale"] == scale)) for scale in SCALES}
     for one, other in ((0.0, 0.5), (0.5, 1.0)):
         both = first[one].keys() & first[other].keys()
         assert max(abs(first[one][token] - first[other][token]) for token in both) > 10 * TOLERANCE
 
 
-def test_a_merged_model_computes_the_same(starts_process: None, converted: Path, tmp_path: Path) -> None:
-    what = Merge(read_header(TINY_PHI), "tiny-phi", read_adapter(converted), "it")
+def test_a_merged_model_computes_the_same(starts_process: None, converted: Converted, tmp_path: Path) -> None:
+    what = Merge(read_header(converted.model), "tiny-phi", read_adapter(converted.adapter), "it")
     merge(what, tmp_path / "merged.gguf", on_bytes=lambda done, total: None)
     engine = LlamaServerEngine(LoadSettings(tmp_path / "merged.gguf", 256, EngineSettings(threads=1)))
     try:
-        for record in (one for one in RECORDS if one["scale"] == 1.0):
-            found = engine.score(record["prompt"], record["top"][0][0], likeliest=60).likeliest
-            for token, log_probability in record["top"]:
-                assert found[token] == pytest.approx(log_probability, abs=TOLERANCE)
+        for record in (one for one in converted.records if one["scale"] == 1.0):
+            check(engine, record)
     finally:
         engine.close()

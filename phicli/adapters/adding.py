@@ -10,8 +10,18 @@ from typing import Final
 
 from phicli.adapters.converting import OnBytes, gguf_bytes, silent, write_adapter
 from phicli.adapters.peft import PeftAdapter, folder_of, read_peft
-from phicli.adapters.registry import RegisteredAdapter, adapters_dir, check_name, find, free_name, registered, remember
-from phicli.errors import DoesNotFitError, NotAnAdapterError, NotFoundError, UsageError
+from phicli.adapters.registry import (
+    RegisteredAdapter,
+    adapters_dir,
+    check_name,
+    check_path,
+    find,
+    free_name,
+    registered,
+    remember,
+)
+from phicli.adapters.searching import adapter_below
+from phicli.errors import DoesNotFitError, NotAnAdapterError, UsageError
 from phicli.gguf_file.adapter import AdapterHeader, check_base, read_adapter
 from phicli.gguf_file.names import stem_of
 from phicli.gguf_file.types import GgufHeader
@@ -50,7 +60,8 @@ def add(
     """Remember the adapter at ``path``, a GGUF file or a folder of PEFT, under ``name`` or one made of its own.
 
     Args:
-        path: of the file, which stays where it is, or of the folder, which is converted.
+        path: of the file, which stays where it is, or of the folder, which is converted; the adapter may be further
+            down in it.
         name: None for one made of the name of the file or folder.
         base: the model that it must fit; None leaves that to its first use.
         source: what it came from, where that is not ``path``.
@@ -61,9 +72,12 @@ def add(
         PhiError: it is not an adapter that can be used, does not fit, or cannot be kept here.
     """
     path = Path(os.path.abspath(expand(str(path))))  # noqa: PTH100 (links stay, ".." goes)
+    check_path(path)
     if name is not None:
         check_name(name)
     folder = folder_of(path)
+    if folder is None and path.is_dir():
+        folder = adapter_below(path, "phi adapters add")
     wish = _Wish(name, label, source or str(folder or path), base)
     return _add_file(path, wish) if folder is None else _add_folder(folder, wish, on_bytes)
 
@@ -89,11 +103,6 @@ class _Wish:
 
 
 def _add_file(path: Path, wish: _Wish) -> Added:
-    if path.is_dir():
-        raise NotFoundError(
-            f"{path} is a folder without an adapter: adapter_config.json is missing",
-            "name the folder that PEFT saved (model.save_pretrained), or a GGUF file",
-        )
     if path.suffix.lower() == ".safetensors" and path.is_file():
         raise NotAnAdapterError(
             f"{path} needs an adapter_config.json in the same folder, which has the scale of the adapter",

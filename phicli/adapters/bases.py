@@ -8,7 +8,7 @@ from typing import Final
 
 from phicli.catalog.load import catalog
 from phicli.catalog.types import Dimensions
-from phicli.gguf_file.adapter import AdapterHeader
+from phicli.gguf_file.adapter import EMBEDDING, OUTPUT, AdapterHeader
 
 _LAYER: Final = re.compile(r"blk\.(\d+)\.(\w+)\.weight")
 
@@ -32,7 +32,7 @@ def _fits(adapter: AdapterHeader, sizes: Dimensions) -> bool:
         match = _LAYER.fullmatch(pair.tensor)
         if match is not None and int(match[1]) >= sizes.layers:
             return False
-        if pair.tensor == "output.weight" and sizes.tied:
+        if pair.tensor in (OUTPUT, EMBEDDING) and sizes.tied:
             return False
         if shapes.get(match[2] if match else pair.tensor, pair.shape) != pair.shape:
             return False
@@ -47,6 +47,6 @@ def _shapes(sizes: Dimensions, feed_forward: int) -> Mapping[str, tuple[int, int
         "attn_output": (query, sizes.hidden),
         "ffn_up": (sizes.hidden, 2 * feed_forward),
         "ffn_down": (feed_forward, sizes.hidden),
-        "output.weight": (sizes.hidden, sizes.vocabulary),
-        "token_embd.weight": (sizes.hidden, sizes.vocabulary),
+        OUTPUT: (sizes.hidden, sizes.vocabulary),
+        EMBEDDING: (sizes.hidden, sizes.vocabulary),
     }

@@ -6,7 +6,6 @@ and Phi-4 have their query, key and value in one matrix, and so do their GGUF fi
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -14,17 +13,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from phicli.adapters.alphas import alpha_of
+from phicli.adapters.peft_config import AGAIN, CONFIG, base_name_of, number_in, read_config, refuse_kinds, refused
 from phicli.adapters.safetensors import SafetensorsFile, SavedTensor, read_safetensors
 from phicli.errors import IntegrityError, NotAnAdapterError, NotFoundError
-from phicli.gguf_file.adapter import shape_text
-from phicli.gguf_file.diagnose import GET_AGAIN, unreadable
-from phicli.paths import read_small
+from phicli.gguf_file.adapter import EMBEDDING, shape_text
+from phicli.gguf_file.diagnose import GET_AGAIN
 
-CONFIG: Final = "adapter_config.json"
 WEIGHTS: Final = "adapter_model.safetensors"
 _PICKLE: Final = "adapter_model.bin"
-_TENSOR: Final = re.compile(r"(?:base_model\.model\.)?(.+)\.lora_([AB])(?:\.[A-Za-z0-9_-]+)?\.weight")
+_PARTS: Final = "adapter_model*-of-*.safetensors"
+_TENSOR: Final = re.compile(
+    r"(?:base_model\.model\.)?(.+)\.lora_(?:([AB])(?:\.[A-Za-z0-9_-]+)?\.weight|embedding_([AB])(?:\.[A-Za-z0-9_-]+)?)"
+)
+_FROZEN: Final = re.compile(r"(?:base_model\.model\.)?(.+)\.base_layer\.weight")
+"""The matrix of the model itself, which PEFT saves with an adapter of the embedding or of the output layer."""
 _LAYER: Final = re.compile(r"(?:model\.)*layers\.(\d{1,5})\.(?:self_attn|mlp)\.(\w+)")
+_EMBEDDING: Final = re.compile(r"(?:model\.)*embed_tokens")
 _MODULES: Final[Mapping[str, str]] = {
     "qkv_proj": "attn_qkv",
     "o_proj": "attn_output",
@@ -33,21 +38,7 @@ _MODULES: Final[Mapping[str, str]] = {
 }
 """The modules of ``Phi3ForCausalLM`` and what their matrices are called in a GGUF file."""
 _SPLIT: Final = frozenset({"q_proj", "k_proj", "v_proj", "gate_proj", "up_proj"})
-_PLAIN_PATTERN: Final = re.compile(r"\^?[A-Za-z0-9_.]+")
 _MATRIX: Final = 2
-_FIRST_WEIGHTS: Final = ("true", "false", "gaussian", "eva", "orthogonal", "none")
-"""Values of ``init_lora_weights`` that leave the model alone; PEFT writes ``true`` where it has made that so."""
-_OTHER_KINDS: Final[Mapping[str, str]] = {
-    "lora_bias": "it trained biases (lora_bias), which the engine does not have",
-    "trainable_token_indices": "it trained single tokens (trainable_token_indices)",
-    "layer_replication": "it repeats layers of the model (layer_replication)",
-    "fan_in_fan_out": "it is for matrices that lie the other way (fan_in_fan_out)",
-    "alora_invocation_tokens": "it acts only after certain tokens (alora_invocation_tokens)",
-    "kasa_config": "it uses KaSA (kasa_config), which the engine does not have",
-    "monteclora_config": "it uses MonteCLoRA (monteclora_config), which the engine does not have",
-}
-"""Settings that change what is computed, where they are set."""
-_AGAIN: Final = "train it with plain LoRA: LoraConfig(target_modules='all-linear'); see docs/adapters.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +49,11 @@ class PeftPair:
     a: SavedTensor
     b: SavedTensor
     factor: float
+
+    @property
+    def is_transposed(self) -> bool:
+        """Whether ``A`` lies the other way in a GGUF file: that of the embedding, which is looked up by token."""
+        return self.tensor == EMBEDDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +74,7 @@ def is_peft_folder(path: Path) -> bool:
 
 def folder_of(path: Path) -> Path | None:
     """The folder of the adapter that ``path`` means: itself, or that of one of its files; None for something else."""
-    folder = path.parent if path.name in (CONFIG, WEIGHTS) else path
+    folder = path.parent if path.name in (CONFIG, WEIGHTS, _PICKLE) else path
     return folder if is_peft_folder(folder) else None
 
 
@@ -90,68 +86,32 @@ def read_peft(folder: Path) -> PeftAdapter:
         NotAnAdapterError: it is an adapter that cannot be converted; says why and what to do.
         IntegrityError: a file is damaged.
     """
-    config = _config(folder / CONFIG)
-    _refuse_kinds(folder, config)
-    alpha = _number(folder, config, "lora_alpha", default=8)
-    if alpha <= 0:
-        raise NotAnAdapterError(f"{folder} has lora_alpha {alpha:g}, with which it changes nothing", _AGAIN)
+    config = read_config(folder / CONFIG)
+    refuse_kinds(folder, config)
+    alpha = number_in(folder, config, "lora_alpha", default=8)
+    if alpha == 0:
+        raise NotAnAdapterError(f"{folder} has lora_alpha 0, with which it changes nothing", AGAIN)
     if not (folder / WEIGHTS).exists():
         raise _without_weights(folder)
     file = read_safetensors(folder / WEIGHTS)
     return PeftAdapter(folder, alpha, base_name_of(config), tuple(_pairs(folder, config, alpha, file)), file)
 
 
-def base_name_of(config: Mapping[str, Any]) -> str | None:
-    """The model that the adapter was made for: ``owner/repo``, or the last part of a path; None where it is unknown."""
-    named = config.get("base_model_name_or_path")
-    if not isinstance(named, str) or not named.strip() or not named.isprintable():
-        return None
-    parts = [part for part in re.split(r"[/\\]", named) if part]
-    is_repository = len(parts) == _MATRIX and "\\" not in named and not named.startswith((".", "~", "/"))
-    return "/".join(parts) if is_repository else parts[-1] if parts else None
-
-
-def _config(path: Path) -> dict[str, Any]:
-    try:
-        config = json.loads(read_small(path))
-    except OSError as error:
-        raise unreadable(path, error) from None
-    except (ValueError, RecursionError):
-        raise IntegrityError(f"{path} is not JSON", GET_AGAIN) from None
-    if not isinstance(config, dict):
-        raise IntegrityError(f"{path} is not a JSON object", GET_AGAIN)
-    return config
-
-
-def _refuse_kinds(folder: Path, config: Mapping[str, Any]) -> None:
-    """Return if the adapter is one that the engine can compute."""
-    kind, start = str(config.get("peft_type")), str(config.get("init_lora_weights", True)).lower()
-    others = [name for name in config if name.startswith("use_") and name != "use_rslora" and config[name]]
-    reasons = {
-        f"it is an adapter of the type {kind[:40]}, not LORA": kind != "LORA",
-        "it trained biases (bias), which the engine does not have": config.get("bias", "none") not in ("none", None),
-        f"it replaces whole modules (modules_to_save): {_listed(config.get('modules_to_save'))}": config.get(
-            "modules_to_save"
-        ),
-        f"its first weights (init_lora_weights {start[:20]}) changed the model, and phi does not have the changed "
-        "model": start not in _FIRST_WEIGHTS,
-        f"it uses {_listed(others)}, which the engine does not have": others,
-        **{reason: config.get(name) for name, reason in _OTHER_KINDS.items()},
-    }
-    for reason, holds in reasons.items():
-        if holds:
-            raise NotAnAdapterError(f"the adapter in {folder} cannot be used: {reason}", _AGAIN)
-
-
 def _pairs(folder: Path, config: Mapping[str, Any], alpha: float, file: SafetensorsFile) -> Iterator[PeftPair]:
     found: dict[str, dict[str, SavedTensor]] = {}
+    frozen: dict[str, SavedTensor] = {}
     for name, tensor in file.tensors.items():
         match = _TENSOR.fullmatch(name)
-        if match is None:
+        if match is not None:
+            found.setdefault(match[1], {})[match[2] or match[3]] = tensor
+        elif base := _FROZEN.fullmatch(name):
+            frozen[base[1]] = tensor
+        else:
             raise _unknown(folder, name)
-        found.setdefault(match[1], {})[match[2]] = tensor
     if not found:
-        raise IntegrityError(f"{file.path} contains no tensors", GET_AGAIN)
+        raise IntegrityError(f"{file.path} contains no tensors of an adapter", GET_AGAIN)
+    if alone := next((tensor for module, tensor in frozen.items() if module not in found), None):
+        raise _unknown(folder, alone.name)
     for module, both in sorted(found.items(), key=lambda item: _order(item[0])):
         yield _pair(folder, config, alpha, module, both)
 
@@ -168,7 +128,7 @@ def _pair(
         raise IntegrityError(
             f"{folder / WEIGHTS}: the matrices for {module} do not fit each other: {shapes}", GET_AGAIN
         )
-    factor = _alpha_of(folder, config, module, alpha) / alpha
+    factor = alpha_of(folder, config, module, alpha) / alpha
     if config.get("use_rslora"):  # alpha / sqrt(rank) instead of alpha / rank
         factor *= math.sqrt(a.shape[0])
     return PeftPair(tensor, a, b, factor)
@@ -182,6 +142,8 @@ def gguf_name(folder: Path, module: str) -> str:
     """
     if module == "lm_head":
         return "output.weight"
+    if _EMBEDDING.fullmatch(module):
+        return EMBEDDING
     match = _LAYER.fullmatch(module)
     if match is not None and match[2] in _MODULES:
         return f"blk.{int(match[1])}.{_MODULES[match[2]]}.weight"
@@ -190,46 +152,27 @@ def gguf_name(folder: Path, module: str) -> str:
         raise NotAnAdapterError(
             f"the adapter in {folder} cannot be used: it changes {name}, which Phi-3 and Phi-4 do not have on its own "
             "(they have qkv_proj and gate_up_proj)",
-            "check that its base model is Phi-3 or Phi-4 (Phi3ForCausalLM)",
+            "check that its base model is Phi-3 or Phi-4 in its own shape (Phi3ForCausalLM), not another model or a "
+            "copy in the shape of Llama",
         )
-    known = ", ".join((*_MODULES, "lm_head"))
-    raise NotAnAdapterError(
-        f"the adapter in {folder} cannot be used: it changes {name[:80]}; phi knows {known}", _AGAIN
-    )
-
-
-def _alpha_of(folder: Path, config: Mapping[str, Any], module: str, alpha: float) -> float:
-    """The alpha of ``module``, as ``alpha_pattern`` has it: by the end of its name."""
-    patterns = config.get("alpha_pattern") or {}
-    if not isinstance(patterns, dict):
-        raise IntegrityError(f"{folder / CONFIG}: alpha_pattern is not an object", GET_AGAIN)
-    for pattern in patterns:
-        if not _PLAIN_PATTERN.fullmatch(pattern):
-            raise NotAnAdapterError(
-                f"the adapter in {folder} cannot be used: alpha_pattern has {pattern[:80]!r}, and phi reads names only",
-                "replace the pattern by the names of the modules in adapter_config.json",
-            )
-        whole = pattern.startswith("^")
-        if module == pattern.removeprefix("^") or (not whole and module.endswith(f".{pattern}")):
-            return _number(folder, patterns, pattern, default=alpha)
-    return alpha
-
-
-def _number(folder: Path, values: Mapping[str, Any], key: str, *, default: float) -> float:
-    value = values.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise IntegrityError(f"{folder / CONFIG}: {key} is {str(value)[:40]!r}, which should be a number", GET_AGAIN)
-    return float(value)
+    known = ", ".join((*_MODULES, "lm_head", "embed_tokens"))
+    raise refused(folder, f"it changes {name[:80]}; phi knows {known}")
 
 
 def _unknown(folder: Path, name: str) -> NotAnAdapterError:
-    if "lora_embedding" in name:
-        reason = "it changes the token embedding (embed_tokens)"
-    elif "lora_magnitude" in name:
-        reason = "it uses DoRA, which the engine does not have"
-    else:
-        reason = f"the tensor {name[:80]!r} is not one of a LoRA adapter"
-    return NotAnAdapterError(f"the adapter in {folder} cannot be used: {reason}", _AGAIN)
+    short = name.removeprefix("base_model.model.")[:80]
+    if "lora_magnitude" in name:
+        return refused(folder, "it uses DoRA, which the engine does not have")
+    if short.endswith((".bias", ".lora_B.bias")):
+        return refused(folder, f"it trained a bias ({short}), which the engine does not have")
+    if short.endswith(("embed_tokens.weight", "lm_head.weight", "base_layer.weight")):
+        return NotAnAdapterError(
+            f"the adapter in {folder} cannot be used: it has all of {short}, as adapters have whose vocabulary was "
+            "changed, or that trained it",
+            "if neither is so, save it again: model.save_pretrained(FOLDER, save_embedding_layers=False); else merge "
+            "it with PEFT (model.merge_and_unload()) and convert that model to GGUF",
+        )
+    return refused(folder, f"the tensor {short!r} is not one of a LoRA adapter")
 
 
 def _without_weights(folder: Path) -> NotFoundError:
@@ -238,14 +181,14 @@ def _without_weights(folder: Path) -> NotFoundError:
             f"{folder} has its weights in {_PICKLE}, a Python pickle, which phi does not read: it could run any code",
             "save it again with PEFT: model.save_pretrained(FOLDER, safe_serialization=True)",
         )
+    if parts := sorted(folder.glob(_PARTS)):
+        return NotFoundError(
+            f"{folder} has its weights in {len(parts)} parts ({parts[0].name}), which neither phi nor PEFT reads",
+            f"put them into one {WEIGHTS}: safetensors.torch.save_file(ALL_TENSORS, '{WEIGHTS}')",
+        )
     return NotFoundError(f"{folder} has no {WEIGHTS}", "copy the whole folder that PEFT saved")
 
 
 def _order(module: str) -> tuple[int, str]:
     match = _LAYER.fullmatch(module)
     return (int(match[1]) if match else -1, module)
-
-
-def _listed(value: Any) -> str:
-    names = [str(one)[:40] for one in value] if isinstance(value, list) else [str(value)[:40]]
-    return ", ".join(names[:4])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from phicli.adapters.peft import folder_of
@@ -18,13 +19,17 @@ MOST_SCALE: Final = 100.0
 """A larger factor, either way, can only be a mistake: 1 is what an adapter was trained with."""
 
 
-def adapters_typed(typed: Sequence[str]) -> tuple[Adapter, ...]:
-    """The adapters in a list of ``NAME[:SCALE]``, each file once; ``none`` alone stands for no adapter.
+def adapters_typed(typed: Sequence[str], beside: Sequence[Adapter] = ()) -> tuple[Adapter, ...]:
+    """The adapters in a list of ``NAME[:SCALE]``, each file once; ``none`` alone stands for no adapter at all.
+
+    Args:
+        typed: the list.
+        beside: adapters that are used as well; they come first.
 
     Raises:
         PhiError: as for :func:`adapter_typed`; or the same adapter comes twice.
     """
-    found: dict[str, Adapter] = {}
+    found = {os.path.realpath(one.path): one for one in beside}
     if [*typed] == [NO_ADAPTERS] and find(NO_ADAPTERS) is None:
         return ()
     for word in typed:
@@ -40,7 +45,7 @@ def adapter_typed(typed: str) -> Adapter:
     """The adapter that ``typed`` means: a name of ``phi adapters add``, or the path of a GGUF file; with ``:SCALE``.
 
     Raises:
-        UsageError: the scale makes no sense.
+        UsageError: the scale makes no sense, or the engine cannot open a file of this name.
         NotFoundError: there is no such adapter.
         NotAnAdapterError: it is a folder that has to be added first, or a file of another kind.
         IntegrityError: the file is damaged.
@@ -51,9 +56,19 @@ def adapter_typed(typed: str) -> Adapter:
     path = expand(name)
     if is_there(name) and folder_of(path) is not None:
         raise NotAnAdapterError(f"{name} is an adapter as PEFT saves it", f"add it first: phi adapters add {name}")
+    if "/" in name and path.is_dir():
+        raise NotAnAdapterError(f"{name} is a folder", f"add the adapter in it first: phi adapters add {name}")
     if name.lower().endswith(".gguf") or (("/" in name or "\\" in name) and is_there(name)):
-        return Adapter(read_adapter(path).path.absolute(), scale)
+        return Adapter(_for_engine(read_adapter(path).path.absolute()), scale)
     raise unknown(name)
+
+
+def _for_engine(path: Path) -> Path:
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        raise UsageError("the path of the adapter is not UTF-8, which the engine needs", "rename the file") from None
+    return path
 
 
 def split_scale(typed: str) -> tuple[str, float]:

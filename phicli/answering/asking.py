@@ -8,11 +8,12 @@ from typing import Final
 
 from phicli.answering.asked import Asked
 from phicli.answering.calling import CallsOrForm, required_constraint, was_trained
-from phicli.answering.calling_model import CallingModel
+from phicli.answering.calling_model import CallingModel, ToldModel
 from phicli.answering.formed import RETRIES, FormedModel
 from phicli.answering.pool import Pool
 from phicli.answering.shared_beginning import common_beginning
 from phicli.answering.types import Answering, Ending, Notice
+from phicli.catalog.types import Variant
 from phicli.chat_format.types import Message
 from phicli.engine.types import Sampling
 from phicli.errors import EngineDiedError, PhiError, UsageError
@@ -44,6 +45,7 @@ class Asking:
         retries: further attempts at an answer that has not the form that was asked for.
         brake: end answers that repeat themselves; not for measurements.
         keeps_template: fail where the template of the file cannot be used; False: use a plain prompt then, and say so.
+        corrects: tell the model once of a wrong tool call; not for measurements.
     """
 
     model: Pool
@@ -51,6 +53,7 @@ class Asking:
     retries: int = RETRIES
     brake: bool = True
     keeps_template: bool = True
+    corrects: bool = True
 
     def answering(self, asked: Asked, index: int = 0) -> Answering:
         """The answer number ``index`` to ``asked``; nothing happens before its first event is asked for.
@@ -103,7 +106,7 @@ class Asking:
         """The sampling of the model with the values of the request; each answer has another seed."""
         return replace(self.plan.sampling, **{**asked.sampling, "seed": asked.seed(index)})
 
-    def _asked_of(self, asked: Asked, sampling: Sampling) -> Pool | FormedModel | CallingModel:
+    def _asked_of(self, asked: Asked, sampling: Sampling) -> Pool | FormedModel | CallingModel | ToldModel:
         if not asked.tools or asked.tool_choice == "none":
             return self._formed(asked, asked.form)
         plan, several = self.plan, asked.several_calls
@@ -113,6 +116,8 @@ class Asking:
             tool for tool in asked.tools if asked.callable_tools is None or tool.name in asked.callable_tools
         )
         declared, special = declared_for(plan.format.name, asked.tools), self.model.file.special_tokens
+        if not self.corrects:
+            return ToldModel(self.model, declared)
         if asked.tool_choice == "required":
             constraint = required_constraint(usable, special, several=several, max_tokens=sampling.max_tokens)
             return CallingModel(self.model, usable, declared, several, constraint)
@@ -125,9 +130,13 @@ class Asking:
         return FormedModel(self.model, form, self.retries, seed_step=asked.answers, shows_cut_off=True)
 
     def _messages(self, asked: Asked) -> tuple[Message, ...]:
-        """The messages with the system message that the model needs: its own one, and behind it that of the request."""
-        first, rest = None, asked.messages
-        if rest and rest[0].role == "system":
-            first, rest = rest[0].content, rest[1:]
-        system = system_message(first, self.plan.model.variant)
-        return ((Message("system", system),) if system else ()) + rest
+        return with_system_message(asked.messages, self.plan.model.variant)
+
+
+def with_system_message(messages: tuple[Message, ...], variant: Variant | None) -> tuple[Message, ...]:
+    """``messages`` with the system message that the model needs: its own one, and behind it that of ``messages``."""
+    first, rest = None, messages
+    if rest and rest[0].role == "system":
+        first, rest = rest[0].content, rest[1:]
+    system = system_message(first, variant)
+    return ((Message("system", system),) if system else ()) + rest

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, TypeVar
 
-from phicli.answering.types import Answer
 from phicli.errors import EngineDiedError, EngineError
 
+Result = TypeVar("Result")
 _MOST_CRASHES: Final = 16
 """In a row, of engines that had one question each: then it is not the questions."""
 
@@ -21,7 +21,7 @@ class CrashIsolation:
         self._gate = Gate()
         self._crashes = 0
 
-    def ask(self, ask: Callable[[], Answer]) -> Answer:
+    def ask(self, ask: Callable[[], Result]) -> Result:
         """What ``ask`` returns; it may be called twice, and must get another engine after one that crashed.
 
         Raises:
@@ -46,7 +46,7 @@ class CrashIsolation:
                 message = f"the engine crashed on {self._crashes} questions in a row; the last error: {error.message}"
                 raise EngineDiedError(message, error.hint, data=error.data) from error
 
-    def _answered(self, answer: Answer) -> Answer:
+    def _answered(self, answer: Result) -> Result:
         self._crashes = 0
         return answer
 

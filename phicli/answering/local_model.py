@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from phicli.answering.draft import Draft
+from phicli.answering.encode import encode
 from phicli.answering.engines import Engines
+from phicli.answering.interruptible import Interruptible
 from phicli.answering.likely_tokens import LikelyTokens
 from phicli.answering.making import Work
 from phicli.answering.model_file import ModelFile
 from phicli.answering.open_file import OpenFile
 from phicli.answering.request import Request
 from phicli.answering.types import NO_ENDING, Answer, Ending, Event, Notice
+from phicli.chat_format.given_answer import given_answer as chat_answer
 from phicli.chat_format.types import Message
 from phicli.engine.closable import Closable, Closing
 from phicli.engine.types import Sampling
@@ -97,6 +101,24 @@ class LocalModel(OpenFile):
         """The token ids of the prompt for an answer to ``messages``, or of a text; raises what ``count`` raises."""
         request = Request(tuple(messages), tools, Sampling(), ending, as_text)
         return Work(self, request, Draft(time.monotonic()), Closing()).prompt(on_notice)[1]
+
+    def given_answer(
+        self, messages: Sequence[Message], answer: Message, on_notice: Callable[[Notice], object], *,
+        tools: str | None = None,
+    ) -> tuple[tuple[int, ...], int]:  # fmt: skip
+        """The token ids of a prompt for ``messages`` with ``answer`` behind it, and where the answer begins.
+
+        The token that ends the answer is a part of it. Raises what ``count`` raises.
+        """
+        closing = Closing()
+        request = Request(tuple(messages), tools, Sampling(), NO_ENDING)
+        segments, prompt = Work(self, request, Draft(time.monotonic()), closing).prompt(on_notice)
+        tokenizer = Interruptible(self.engines.running(closing), closing, self.file.byte_pairs)
+        behind = chat_answer(self.format_for(tokenizer), answer, self.file.end_id)
+        file = self.file
+        whole = encode((*segments, *behind), tokenizer, file.special_tokens, bos_id=file.bos_id)
+        alike = takewhile(lambda ids: ids[0] == ids[1], zip(prompt, whole, strict=False))
+        return whole, sum(1 for _ in alike)  # a tokenizer may join the beginning of an answer with the prompt
 
     def _answering(self, request: Request) -> LocalAnswering:
         draft = Draft(time.monotonic(), None if request.sampling.likeliest is None else LikelyTokens())

@@ -33,7 +33,8 @@ class ModelFile:
 
     ``format_for`` makes the prompt format, given an engine that has the file loaded: most formats ignore it, the
     format of a file that is not a Phi asks it for the file's own template. ``byte_pairs`` tokenizes the text that the
-    engine would split otherwise than the model's own tokenizer; None where there is no such text.
+    engine would split otherwise than the model's own tokenizer; None where there is no such text. ``end_id`` is the
+    token that ends a text; None where the file names none.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ModelFile:
     bos_id: int | None
     format_for: Callable[[TemplateRenderer], PromptFormat]
     byte_pairs: BytePairs | None = None
+    end_id: int | None = None
 
 
 def model_file(plan: LoadPlan, header: GgufHeader) -> ModelFile:
@@ -53,6 +55,7 @@ def model_file(plan: LoadPlan, header: GgufHeader) -> ModelFile:
         bos_id=bos_id_of(header),
         format_for=lambda engine: format_of(plan.format, engine),
         byte_pairs=byte_pairs_of(header),
+        end_id=header.vocabulary.eos_id if header.vocabulary else None,
     )
 
 

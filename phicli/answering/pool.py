@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
-from phicli.answering.isolation import CrashIsolation
+from phicli.answering.isolation import CrashIsolation, Result
 from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import ModelFile
 from phicli.answering.shared_beginning import SharedBeginning
@@ -75,7 +75,14 @@ class Pool(LocalModel):
             EngineError: the engine refused this question, or crashes at it.
             PhiError: whatever else ``begin`` and the answer raise.
         """
-        return self._isolation.ask(lambda: whole(begin(), on_notice=on_notice))
+        return self.isolated(lambda: whole(begin(), on_notice=on_notice))
+
+    def isolated(self, ask: Callable[[], Result]) -> Result:
+        """What ``ask`` returns, which uses an engine of this pool; the errors are those of :meth:`ask`.
+
+        It is called again, while nothing else uses the engine, after an engine has crashed under it.
+        """
+        return self._isolation.ask(ask)
 
 
 def whole(answering: Answering, *, on_notice: Callable[[Notice], None] | None = None) -> Answer:

@@ -87,7 +87,7 @@ def start(
     Nothing is evaluated before the first prompt, so that a cold start can be timed.
 
     Args:
-        subject: the file, and which engine.
+        subject: the file, its adapters, and which engine.
         settings: how the engine is set.
         context_tokens: of each sequence.
         slots: sequences that can be generated at a time.
@@ -96,12 +96,16 @@ def start(
     Raises:
         NotFoundError: there is no such binary.
         UnsupportedModelError: the engine cannot run the file.
-        IntegrityError: the file is not a whole model.
+        IntegrityError: the file is not a whole model, or an adapter has changed since the command began.
         EngineError: the engine cannot start or cannot load the file.
     """
     header = read_header(subject.path)
     path = file_for_engine(subject.engine, header)
-    load = LoadSettings(path, context_tokens, settings, slots=slots, model_name=name_for_engine(header))
+    for adapter in subject.adapters:
+        adapter.check()
+    load = LoadSettings(
+        path, context_tokens, settings, slots=slots, model_name=name_for_engine(header), adapters=subject.used_adapters
+    )
     engine = start_engine(subject.engine, load, program=llama_server)
     try:
         engine.wait_ready()

@@ -48,7 +48,7 @@ def benchmark(models: Sequence[str], options: BenchOptions, watch: Watch) -> Ben
     """
     notice_threads(options.settings.get("threads", ()), watch.say)
     baseline = open_baseline(options.baseline, options.fail_below, History(), force=options.force)
-    chosen = subjects(models, tell=watch.say)
+    chosen = subjects(models, adapters=options.adapters, tell=watch.say)
     watch.show("looking at the machine")
     around = look_around()
     plan = plan_for(chosen, options, around, watch.say)

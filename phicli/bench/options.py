@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from phicli.engine.starting import DEFAULT_ENGINE
+from phicli.engine.types import Adapter
 
 QUICK_PROMPT: Final = 32
 QUICK_TOKENS: Final = 12
@@ -22,7 +23,8 @@ class BenchOptions:
 
     ``settings`` has the values of each engine setting that was asked for, by field; the machine chooses the others.
     ``baseline`` is a file, ``last`` or the beginning of a run's id. ``quick`` makes the comparison of quality shorter.
-    Without ``memory_check`` a load that seems too large for the memory is measured anyway.
+    Without ``memory_check`` a load that seems too large for the memory is measured anyway. ``adapters`` are used with
+    every model, beside its own.
     """
 
     prompt_tokens: tuple[int, ...] = (512,)
@@ -39,3 +41,4 @@ class BenchOptions:
     fail_below: float | None = None
     force: bool = False
     memory_check: bool = True
+    adapters: tuple[Adapter, ...] = ()

@@ -11,12 +11,14 @@ from phicli.bench.measuring.room import PlannedLoad, check_room, fit_together, f
 from phicli.bench.measuring.surroundings import Surroundings
 from phicli.bench.options import BenchOptions
 from phicli.bench.runs.baseline import Baseline
-from phicli.engine.starting import ENGINES, EngineChoice, build_of, check_settings, find_program
+from phicli.engine.abilities import Ability
+from phicli.engine.starting import ENGINES, EngineChoice, build_of, check_settings, find_program, require
 from phicli.errors import DoesNotFitError
 from phicli.fit.memory import CONTEXT_STEP, smaller_kv_types
 from phicli.fit.shape import shape_of
 from phicli.fit.too_large import OnTooLarge, on_too_large, refuse
 from phicli.gguf_file.header import read_header
+from phicli.plan.adapters import adapter_bytes
 from phicli.plan.engine_file import file_for_engine, require_runs
 from phicli.plan.machine import repacked_here
 from phicli.records.run import Subject, Workload
@@ -41,6 +43,7 @@ def plan_for(
 
     Raises:
         UsageError: the context is too short, or a setting makes no sense for a model or an engine.
+        WrongBaseError: an adapter was made for another model.
         UnsupportedModelError: an engine cannot run one of the files.
         DoesNotFitError: one of them does not fit into memory.
         NotFoundError: there is no llama-server, or an engine is not installed.
@@ -59,10 +62,13 @@ def plan_for(
     loads: list[PlannedLoad] = []
     for subject in chosen:
         header = read_header(subject.path)
+        beside = adapter_bytes(subject.used_adapters, header, subject.model)
         context = context_for(work, asked=options.context_tokens, trained=header.context_length or 0)
         for name in options.engines:
+            if subject.adapters:
+                require(name, Ability.ADAPTERS)
             require_runs(name, header)
-            shape = shape_of(header, repacked=repacked_here(EngineChoice(name, program)))
+            shape = replace(shape_of(header, repacked=repacked_here(EngineChoice(name, program))), adapter_bytes=beside)
             loads += [PlannedLoad(replace(subject, engine=name), setting, shape, context) for setting in grid]
     too_large = on_too_large(tell, check=options.memory_check)
     for load in loads:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Protocol
 
 from phicli.catalog.load import catalog
-from phicli.catalog.names import is_repo_name
+from phicli.catalog.names import PLUS, is_repo_name
 from phicli.catalog.quants import same_quant
+
+
+class LabeledAdapter(Protocol):
+    """An adapter (LoRA) that is used with a model."""
+
+    @property
+    def label(self) -> str:
+        """What people call it, with its scale where that is not 1."""
 
 
 class NamedFile(Protocol):
@@ -21,10 +30,19 @@ class NamedFile(Protocol):
     def quant(self) -> str | None:
         """The quantization, None where it is not known."""
 
+    @property
+    def adapters(self) -> Sequence[LabeledAdapter]:
+        """What is used with it."""
+
 
 def name_of(file: NamedFile) -> str:
-    """What people call ``file``, as :func:`display_name` has it."""
-    return display_name(file.model, file.quant)
+    """What people call ``file``, as :func:`display_name` has it, and its adapters: ``phi-4-mini:q4_k_m+my-run:0.5``."""
+    return with_adapters(display_name(file.model, file.quant), file.adapters)
+
+
+def with_adapters(name: str, adapters: Sequence[LabeledAdapter]) -> str:
+    """``name`` of a model, with the ``adapters`` that are used with it: ``phi-4-mini+my-run:0.5``."""
+    return PLUS.join([name, *(adapter.label for adapter in adapters)])
 
 
 def display_name(model: str, quant: str | None) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+PLUS: Final = "+"
+"""Stands between the name of a model and that of an adapter (LoRA) which is used with it."""
+
 _BETWEEN: Final = re.compile(r"[-_ .]+")
 _REPO: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from phicli.commands.adapter_options import Adapters, adapters_of
 from phicli.commands.engine_options import engine_options
 from phicli.commands.options import (
     Csv,
@@ -27,7 +28,7 @@ from phicli.engine.settings import FIELDS
 _Text = str | None
 _ONLY_ENDPOINTS = ("concurrency", "requests")
 _ONLY_MODELS = (
-    "depth", "context", "engine", "llama_server", "quality", "baseline", "fail_below", "force", "plot",
+    "depth", "context", "adapter", "engine", "llama_server", "quality", "baseline", "fail_below", "force", "plot",
     "memory_check",
     *(field.parameter for field in FIELDS.values()),
 )  # fmt: skip
@@ -59,6 +60,7 @@ def bench(
         int | None,
         typer.Option("--context", "-c", min=32, help="Context size in tokens [default: as large as needed]."),
     ] = None,
+    adapter: Adapters = None,
     *,
     settings: Any,
     memory_check: MemoryCheck = True,
@@ -125,6 +127,6 @@ def bench(
     options = bench_options(
         lengths, settings, depth, context_tokens=context, engines=engines, llama_server=program, quality=quality,
         baseline=baseline, fail_below=limit_of_baseline(ctx, baseline, fail_below), force=force,
-        memory_check=memory_check,
+        memory_check=memory_check, adapters=adapters_of(adapter),
     )  # fmt: skip
     return bench_models(models or (), options, plot=plot, output=output, quiet=quiet)

@@ -7,12 +7,25 @@ from typing import Annotated
 
 import typer
 
+from phicli.commands.model_names import complete_here
 from phicli.commands.output_format import Json
 
 
+def complete_plan(incomplete: str) -> list[str]:
+    """What ``--plan`` takes."""
+    from phicli.commands.finetune_azure import PLANS
+
+    return [name for name in PLANS if name.startswith(incomplete.lower())]
+
+
 def finetune(
+    ctx: typer.Context,
     model: Annotated[
-        str, typer.Argument(help="Folder with the original weights, as Hugging Face has them.", metavar="FOLDER")
+        str,
+        typer.Argument(
+            help="Folder with the original weights, as Hugging Face has them; with --plan also a model's name.",
+            metavar="FOLDER",
+        ),
     ],
     train: Annotated[str, typer.Argument(help="Training data: JSON Lines with messages.", metavar="TRAIN.jsonl")],
     validation: Annotated[
@@ -67,20 +80,37 @@ def finetune(
         float | None,
         typer.Option("--max-time", help="Do not start what takes more minutes than this.", min=0, show_default=False),
     ] = None,
+    plan: Annotated[
+        str | None,
+        typer.Option(
+            "--plan", help="Train nothing: write data, parameters and steps for a service, i.e. azure.",
+            metavar="SERVICE", autocompletion=complete_plan, show_default=False,
+        ),
+    ] = None,
+    eval_model: Annotated[
+        str | None,
+        typer.Option(
+            "--eval-model", help="GGUF model for the evaluation before and after [default: a file of the same model].",
+            metavar="MODEL", autocompletion=complete_here, show_default=False,
+        ),
+    ] = None,
+    evaluate: Annotated[
+        bool, typer.Option("--eval/--no-eval", help="Ask the held-out questions before and after.")
+    ] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the run needs, and stop.")] = False,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Fine-tune a model with LoRA on your own examples: training data in, adapter out."""
+    from phicli.commands.finetune_azure import write_plan
     from phicli.commands.finetuning import Asked, finetune_model
     from phicli.finetune.options import Recipe
     from phicli.ui.terminal import Terminal
 
-    recipe = Recipe(
-        rank, alpha, dropout, learning_rate, epochs, warmup, batch_size, micro_batch or batch_size, patience,
-        evaluations, dtype or "", checkpointing, seed, quantized=qlora,
-    )  # fmt: skip
-    asked = Asked(
-        model, train, validation, split, out, name, recipe, device, threads, save_every, max_time, dry_run=dry_run,
-        as_json=as_json,
-    )  # fmt: skip
-    finetune_model(Terminal.current(), asked)
+    recipe = Recipe(rank, alpha, dropout, learning_rate, epochs, warmup, batch_size, micro_batch or batch_size,
+                    patience, evaluations, dtype or "", checkpointing, seed, quantized=qlora)  # fmt: skip
+    asked = Asked(model, train, validation, split, out, name, recipe, device, threads, save_every, max_time,
+                  dry_run=dry_run, as_json=as_json, evaluate=evaluate, eval_model=eval_model)  # fmt: skip
+    if plan is None:
+        finetune_model(Terminal.current(), asked)
+    else:
+        write_plan(Terminal.current(), ctx, asked, plan)

@@ -25,6 +25,7 @@ TYPED_EACH_TIME: Final = frozenset(
         *("template", "var"),  # what is asked
         *("out", "input_format", "remote", "retry_failed"),  # one batch
         *("adapter", "base"),  # what belongs to one model
+        "plan",  # files instead of a training
         "token",  # a secret
         *("help", "version", "profile"),
     }

@@ -38,10 +38,10 @@ def _check_found(name: str) -> None:
     """Return unless nothing of this machine or a remote is called ``name``; the hint has the remote that is like it."""
     if remote_of(name) is not None:
         return
-    from phicli.plan.locate import locate
+    from phicli.bench.subjects import locate_with_adapters
 
     try:
-        locate(name)
+        locate_with_adapters(name)
     except AmbiguousModelError:  # it is here, and is told where it is measured
         return
     except NotFoundError as error:

@@ -14,6 +14,20 @@ def complete_usable(incomplete: str) -> list[str]:
     return _matching(incomplete, _runnable(), [*_on_this_machine(), *_on_remotes(incomplete)])
 
 
+def complete_measured(incomplete: str) -> list[str]:
+    """The same; behind the name of a model and a plus sign, the adapters."""
+    from phicli.catalog.names import PLUS
+
+    found = complete_usable(incomplete)
+    model, plus, beginning = incomplete.rpartition(PLUS)
+    if plus:
+        from phicli.adapters.registry import registered
+
+        names = [adapter.name for adapter in registered()]
+        found += [f"{model}{PLUS}{name}" for name in names if name.lower().startswith(beginning.lower())]
+    return found
+
+
 def complete_runnable(incomplete: str) -> list[str]:
     """What runs on this machine: of the catalog what the engine runs, and what is on this machine."""
     return _matching(incomplete, _runnable(), _on_this_machine())

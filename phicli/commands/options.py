@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from phicli.commands import output_format as formats
-from phicli.commands.model_names import complete_usable
+from phicli.commands.model_names import complete_measured, complete_usable
 from phicli.engine.abilities import Ability
 from phicli.engine.settings import OneOf, read_list
 from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, LLAMA_SERVER, EngineChoice, can
@@ -88,10 +88,10 @@ def models_of_this_machine(ctx: typer.Context, value: list[str] | None) -> list[
 Models = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Models, named as for phi chat; several are compared "
+        help="Models, named as for phi chat, or MODEL+ADAPTER; several are compared "
         "[default: the model setting, else all installed models].",
         envvar="PHI_MODEL",
-        autocompletion=complete_usable,
+        autocompletion=complete_measured,
         callback=models_of_this_machine,
         show_default=False,
         show_envvar=False,

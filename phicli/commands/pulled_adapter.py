@@ -17,11 +17,11 @@ def add_downloaded(terminal: Terminal, result: PullResult, *, quiet: bool, as_js
         PhiError: it is an adapter that cannot be used; says why.
     """
     from phicli.adapters.adding import add
-    from phicli.gguf_file.names import stem_of
+    from phicli.gguf_file.names import is_gguf_name, stem_of
     from phicli.ui.adapters.adding import print_pulled, progress
 
     repo, _, file = result.name.partition(":")
-    label = stem_of(file) if file else repo.partition("/")[2]
+    label = stem_of(file) if is_gguf_name(file) else "-".join(filter(None, (repo.partition("/")[2], file)))
     with progress(terminal, "converting") as on_bytes:
         added = add(result.path, source=result.name, label=label, on_bytes=on_bytes)
     print_pulled(terminal, result, added, quiet=quiet, as_json=as_json)

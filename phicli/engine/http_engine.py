@@ -147,10 +147,11 @@ class HttpEngine(ProcessEngine[EngineProcess]):
         body = {"content": text, "parse_special": False, "add_special": True}
         return tuple(int(token) for token in self._post("/tokenize", body)["tokens"])
 
-    def score(self, prompt: Sequence[int], token_id: int, *, likeliest: int) -> Scored:
+    def score(self, prompt: Sequence[int], token_id: int, *, likeliest: int, slot: int | None = None) -> Scored:
         """How probable ``token_id`` is after ``prompt``, beside the ``likeliest`` tokens there.
 
-        What it shares with the prompt before is not evaluated again.
+        What it shares with the prompt before is not evaluated again. With several texts at a time, each must have a
+        ``slot`` of its own: otherwise one may be given the slot of another, which then begins again.
 
         Raises:
             ContextExceededError: the prompt leaves no room for a token.
@@ -160,12 +161,12 @@ class HttpEngine(ProcessEngine[EngineProcess]):
             raise EngineError("the engine reports no probabilities of drafted tokens", "leave out --speculation")
         check_prompt(prompt, self.context_tokens)
         adapters = self._ready().adapters_in_use(Sampling())
-        reply = self._post("/completion", request(prompt, token_id, likeliest=likeliest) | adapters)
+        reply = self._post("/completion", request(prompt, token_id, likeliest=likeliest, slot=slot) | adapters)
         if not ends_inside_character(reply, token_id):
             return scored(reply, token_id)
         (stand_in, *_) = self.tokenize("a", parse_special=False)
         for many in WIDER:
-            reply = self._post("/completion", request(prompt, stand_in, likeliest=many) | adapters)
+            reply = self._post("/completion", request(prompt, stand_in, likeliest=many, slot=slot) | adapters)
             if found := scored_among(reply, stand_in, token_id, likeliest=likeliest):
                 return found
         raise EngineError(

@@ -76,9 +76,10 @@ def _likely(one: Mapping[str, Any]) -> Likely:
     return Likely(str(one["token"]), int(one["id"]), _logarithm(one["logprob"]))
 
 
-def request(prompt: Sequence[int], token_id: int, *, likeliest: int) -> dict[str, Any]:
-    """The body of ``/completion`` that makes ``token_id`` come after ``prompt``."""
+def request(prompt: Sequence[int], token_id: int, *, likeliest: int, slot: int | None = None) -> dict[str, Any]:
+    """The body of ``/completion`` that makes ``token_id`` come after ``prompt``; the server chooses a slot for None."""
     return {
+        **({} if slot is None else {"id_slot": slot}),
         "prompt": list(prompt),
         "n_predict": 1,
         "temperature": 0,

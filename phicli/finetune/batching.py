@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from phicli.finetune.options import Recipe
 
+_PADDING: Final = 32
+"""Most tokens of padding in a micro-batch. Another micro-batch costs about as much: each reads all weights again."""
 _LOOKED_AT: Final = 500_000
 """Examples that are grouped to find the largest micro-batch: about a second."""
 
@@ -65,12 +67,20 @@ class Schedule:
         sides: tuple[list[int], list[int]] = ([], [])
         for number in numbers:
             sides[self.border is not None and self.lengths[number] > self.border].append(number)
-        size = self.recipe.micro_batch
-        return [
-            ordered[at : at + size]
-            for ordered in (sorted(side, key=lambda one: self.lengths[one]) for side in sides)
-            for at in range(0, len(ordered), size)
-        ]
+        return [micro for side in sides for micro in self._of_like_length(side)]
+
+    def _of_like_length(self, numbers: Sequence[int]) -> Iterator[list[int]]:
+        """Micro-batches with little padding, the longest examples first."""
+        micro: list[int] = []
+        padding = 0
+        for number in sorted(numbers, key=lambda one: -self.lengths[one]):
+            padding += self.lengths[micro[0]] - self.lengths[number] if micro else 0
+            if len(micro) == self.recipe.micro_batch or padding > _PADDING:
+                yield micro
+                micro, padding = [], 0
+            micro.append(number)
+        if micro:
+            yield micro
 
     def rate(self, step: int) -> float:
         """The share of the learning rate in a step: rising in the warm-up, then falling in a line to 0."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from phicli.answering.encode import Tokenizer, encode
 from phicli.answering.special_tokens import SpecialTokens
 from phicli.chat_format import format_by_name
-from phicli.chat_format.types import Message, Segment, Special
+from phicli.chat_format.given_answer import given_answer
 from phicli.tools.declared import declared_for
 from phicli.training_data.conversation import conversation_of
 from phicli.training_data.formats_out import to_trl
@@ -33,7 +33,6 @@ class PairMaker:
     def __init__(self, format_name: str, tokenizer: Tokenizer, specials: SpecialTokens, *, reasoning: bool) -> None:
         self.format = format_name
         self._prompt = format_by_name(format_name, reasoning=reasoning)
-        self._answer = format_by_name(format_name)
         self._tokenizer, self._specials = tokenizer, specials
 
     def pairs_of(self, example: Mapping[str, Any]) -> Iterator[TrainingPair]:
@@ -48,12 +47,6 @@ class PairMaker:
             tools = declared_for(self.format, said.tools) if said.tools else None
             before, answer = said.messages[:-1], said.messages[-1]
             prompt = self._prompt.render(before, tools=tools)
-            whole = encode((*prompt, *self._learned(answer)), self._tokenizer, self._specials)
+            learned = given_answer(self._prompt, answer, None)
+            whole = encode((*prompt, *learned), self._tokenizer, self._specials)
             yield TrainingPair(whole, len(encode(prompt, self._tokenizer, self._specials)))
-
-    def _learned(self, answer: Message) -> Sequence[Segment]:
-        """The answer as the model writes it, up to the token that ends it."""
-        opening, whole = self._answer.render(()), self._answer.render((answer,))
-        inside = whole[len(opening) : len(whole) - len(opening)]
-        stop = next(at for at in range(len(inside) - 1, -1, -1) if isinstance(inside[at], Special))
-        return inside[: stop + 1]

@@ -17,8 +17,12 @@ from phicli.finetune.run_folder import RunFolder
 
 _LEAVES_S: Final = 120.0
 """For the micro-batch under way and a checkpoint."""
-_GIVE_BACK: Final = {"MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_": "262144"}
-"""Memory that is free goes back to the system at once (glibc): the peak is what the sums say."""
+_GIVE_BACK: Final = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 26)}
+"""Memory that is free goes back to the system (glibc): the peak is what the sums say. Only from large tensors on: each
+page that comes anew is cleared by the system, which took as long as computing a small model."""
+_SHORT_SPIN: Final = {"GOMP_SPINCOUNT": "1000"}
+"""Threads wait for each other after each operation. With another program on a core, long spinning made a step up to
+nine times as slow; it is for the engine as well (``engine.engine_process``)."""
 _AGAIN: Final = "the same command continues from the last checkpoint"
 _WORKER: Final = (sys.executable, "-m", "phicli.finetune.worker")
 _BY_THE_SYSTEM: Final = -9
@@ -41,7 +45,8 @@ class TrainingProcess:
 
     def __init__(self, folder: RunFolder, program: Sequence[str] = _WORKER) -> None:
         self._folder, self._began, self._killed, self._step = folder, False, False, 0
-        environment = {**_GIVE_BACK, **os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+        spin = {} if "OMP_WAIT_POLICY" in os.environ else _SHORT_SPIN
+        environment = {**_GIVE_BACK, **spin, **os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
         package = str(Path(__file__).resolve().parents[2])
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
         with folder.log.open("ab") as log:

@@ -142,7 +142,8 @@ class Trainer:
 def _tensors(pairs: PairsFile, micro: list[int], device: str) -> tuple[Any, Any, Any]:
     """Token ids padded at the right, where a learned token is predicted, and which it is.
 
-    A mask is not needed: no token sees what is behind it. It would cost the square of the length in each layer.
+    No mask is needed: a token sees only those before it, and the padding comes after all of them. Without a mask torch
+    computes attention in half the time.
     """
     chosen = [pairs[number] for number in micro]
     width = max(len(pair.ids) for pair in chosen)

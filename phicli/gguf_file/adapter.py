@@ -26,6 +26,7 @@ ALPHA: Final = "adapter.lora.alpha"
 BASE_NAME: Final = "general.base_model.0.name"
 _TENSOR: Final = re.compile(r"(.+)\.lora_([ab])")
 EMBEDDING: Final = "token_embd.weight"
+OUTPUT: Final = "output.weight"
 _MATRIX: Final = 2
 
 
@@ -147,7 +148,10 @@ def check_base(adapter: AdapterHeader, base: GgufHeader, *, name: str, model: st
             f"but {model} has the architecture {base.architecture}", hint,
         )  # fmt: skip
     tensors = model_tensors(base)
+    tied = tensors.get(EMBEDDING) if OUTPUT not in tensors else None
     for pair in adapter.pairs.values():
+        if tied is not None and pair.tensor in (EMBEDDING, OUTPUT) and pair.shape == tied.shape:
+            raise _only_one_of_two(pair.tensor, name, model)
         tensor = tensors.get(pair.tensor)
         if tensor is None:
             raise WrongBaseError(
@@ -164,6 +168,15 @@ def check_base(adapter: AdapterHeader, base: GgufHeader, *, name: str, model: st
 def shape_text(shape: Iterable[int]) -> str:
     """A shape as people read it: ``3072 x 5120``."""
     return " x ".join(map(str, shape))
+
+
+def _only_one_of_two(tensor: str, name: str, model: str) -> WrongBaseError:
+    what = "token embedding (embed_tokens)" if tensor == EMBEDDING else "output layer (lm_head)"
+    return WrongBaseError(
+        f"the adapter {name} changes the {what}, and {model} has one matrix for token embedding and output layer: "
+        "the engine cannot change only one of them",
+        "train it without: LoraConfig(target_modules='all-linear')",
+    )
 
 
 def _hint(adapter: AdapterHeader) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from phicli.errors import NotFoundError, PhiError, UsageError, reason_of
 from phicli.paths import data_dir
+from phicli.records.adapters import MeasuredAdapter, readable_adapters
 from phicli.records.run import Run, Subject
 from phicli.records.run_ids import new_run_id, now
 from phicli.storage.form import Form
@@ -52,6 +53,11 @@ class Entry:
     build: str
     cpu: str
     data: Mapping[str, Any]
+
+    @property
+    def adapters(self) -> tuple[MeasuredAdapter, ...]:
+        """The adapters (LoRA) that were used; what cannot be one is left out."""
+        return tuple(readable_adapters(self.data.get("adapters")))
 
     def to_data(self) -> dict[str, Any]:
         """Its form in ``phi runs export``."""

@@ -10,6 +10,8 @@ from typing import Any, Self
 
 from phicli.engine.settings import EngineSettings
 from phicli.engine.starting import DEFAULT_ENGINE
+from phicli.engine.types import Adapter
+from phicli.records.adapters import MeasuredAdapter
 from phicli.records.statistics import Summary, summary
 
 EXTRA = (
@@ -40,7 +42,7 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is benched: a file on this machine and the engine that runs it.
+    """What is benched: a file on this machine, the engine that runs it, and the adapters (LoRA) that are used with it.
 
     ``sha256`` is None where the file was never hashed. ``variant_id`` is None for what the catalog does not know.
     ``engine`` is one of :data:`phicli.engine.starting.ENGINES`; ``build`` its version as it reports it, empty until it
@@ -55,10 +57,16 @@ class Subject:
     sha256: str | None = None
     engine: str = DEFAULT_ENGINE
     build: str = ""
+    adapters: tuple[MeasuredAdapter, ...] = ()
+
+    @property
+    def used_adapters(self) -> tuple[Adapter, ...]:
+        """The adapters as the engine gets them."""
+        return tuple(adapter.used for adapter in self.adapters)
 
     def to_data(self) -> dict[str, Any]:
         """Its JSON form."""
-        return asdict(self) | {"path": str(self.path)}
+        return asdict(self) | {"path": str(self.path), "adapters": [one.to_data() for one in self.adapters]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +161,7 @@ class Run:
             "sha256": self.subject.sha256,
             "engine": self.subject.engine,
             "build": self.subject.build,
+            "adapters": [adapter.to_data() for adapter in self.subject.adapters],
             "settings": self.settings.to_data(),
             "context_tokens": self.context_tokens,
             "depth_tokens": self.workload.depth_tokens,
@@ -194,6 +203,7 @@ class Run:
                     sha256=_text(data.get("sha256")),
                     engine=str(data["engine"]),
                     build=str(data["build"]),
+                    adapters=tuple(map(MeasuredAdapter.from_data, data.get("adapters") or ())),
                 ),
                 settings=EngineSettings.from_data(data["settings"]),
                 workload=_workload(data),

@@ -17,6 +17,7 @@ KINDS: Final = ("run", "tune", "speed")
 NAMES: Final = (
     "variant_id", "quant", "weights_bytes", "size_bytes", "settings", "device", "hardware", "depth_tokens",
     "prompt_tokens", "prompt_tps", "decode_tps", "complete", "text", "path", "load_ms", "cold_ttft_ms", "speeds",
+    "adapters",
 )  # fmt: skip
 """What of their data is looked at here."""
 
@@ -42,9 +43,9 @@ def newest_measurements(entries: Iterable[Entry]) -> Iterator[Measurement]:
     """The speeds in ``entries`` (the newest first): of each file, depth and setting only the newest that is usable.
 
     Usable are speeds of whole files in the settings in which ``phi chat`` runs them. Left out are engines other than
-    the default one, runs that were interrupted or did not generate, layers that two devices share, and a batch, KV
-    cache or flash attention other than the default; also what is damaged. A run that read no prompt has the prompt
-    speed of the first run of the same load that did.
+    the default one, adapters (LoRA), runs that were interrupted or did not generate, layers that two devices share, and
+    a batch, KV cache or flash attention other than the default; also what is damaged. A run that read no prompt has the
+    prompt speed of the first run of the same load that did.
     """
     kept = tuple(entries)
     seen: set[str] = set()
@@ -88,12 +89,13 @@ def _speeds(entry: Entry) -> Sequence[Mapping[str, Any]]:
 
 
 def _is_usual(entry: Entry) -> bool:
-    """Whether a run was complete, by the default engine and in its usual settings, and not of a text.
+    """Whether a run was complete, by the default engine and in its usual settings, without adapters, and not of a text.
 
     How deep in the context the tokens of a text are is not recorded.
     """
     data = entry.data
-    if entry.engine != DEFAULT_ENGINE or data.get("complete") is False or data.get("text") is not None:
+    is_plain = data.get("text") is None and not data.get("adapters")
+    if entry.engine != DEFAULT_ENGINE or data.get("complete") is False or not is_plain:
         return False
     try:
         settings = EngineSettings.from_data(data["settings"])

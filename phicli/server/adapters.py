@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from phicli.catalog.names import squash
+from phicli.catalog.names import PLUS, squash
 from phicli.engine.types import Adapter
 from phicli.errors import PhiError, UsageError, WrongBaseError
 from phicli.gguf_file.adapter import check_base, read_adapter
@@ -20,7 +20,6 @@ from phicli.server.names import Names, ServedName
 from phicli.server.types import NamedAdapter
 from phicli.units import listed
 
-PLUS: Final = "+"
 _MOST_NAMES: Final = 12
 _LONGEST: Final = 200
 

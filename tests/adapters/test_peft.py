@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phicli.adapters.converting import gguf_bytes, write_adapter
-from phicli.adapters.peft import base_name_of, folder_of, read_peft
+from phicli.adapters.peft import folder_of, read_peft
+from phicli.adapters.peft_config import base_name_of
 from phicli.adapters.safetensors import read_safetensors
 from phicli.errors import IntegrityError, NotAnAdapterError, NotFoundError
 from phicli.gguf_file.adapter import read_adapter
@@ -95,14 +96,6 @@ def test_rank_stabilized_scaling_goes_into_the_second_matrix(tmp_path: Path) -> 
     assert (made["blk.0.ffn_down.weight.lora_a"] == found[f"{LAYER}.mlp.down_proj.lora_A.weight"]).all()
 
 
-@pytest.mark.parametrize("pattern", ["down_proj", "layers.0.mlp.down_proj", "^model.layers.0.mlp.down_proj"])
-def test_alphas_by_module(tmp_path: Path, pattern: str) -> None:
-    found = tensors()
-    made = converted(write_peft(tmp_path, found, alpha_pattern={pattern: 4}))
-    assert made["blk.0.ffn_down.weight.lora_b"] == pytest.approx(found[f"{LAYER}.mlp.down_proj.lora_B.weight"] / 2)
-    assert (made["blk.0.ffn_up.weight.lora_b"] == found[f"{LAYER}.mlp.gate_up_proj.lora_B.weight"]).all()
-
-
 def test_ranks_by_module_need_no_pattern(tmp_path: Path) -> None:
     found = tensors(rank=4) | {name: values for name, values in tensors(rank=2).items() if "o_proj" in name}
     write_adapter(read_peft(write_peft(tmp_path, found)), tmp_path / "out.gguf", name="it")
@@ -127,7 +120,8 @@ def test_ranks_by_module_need_no_pattern(tmp_path: Path) -> None:
         ({"init_lora_weights": "pissa_niter_16"}, "changed the model"),
         ({"init_lora_weights": "lora_ga"}, "changed the model"),
         ({"lora_alpha": 0}, "changes nothing"),
-        ({"alpha_pattern": {"(a+)+$": 3}}, "phi reads names only"),
+        ({"arrow_config": {"top_k": 2}}, "arrow_config"),
+        ({"warp_factor": 9}, "phi does not know its setting 'warp_factor'"),
     ],
 )
 def test_what_the_engine_cannot_compute_is_refused(tmp_path: Path, config: dict[str, Any], words: str) -> None:
@@ -155,7 +149,10 @@ def test_modules_that_phi_3_does_not_have(tmp_path: Path, module: str, words: st
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("base_model.model.model.embed_tokens.lora_embedding_A", "embed_tokens"),
+        (f"{LAYER}.mlp.down_proj.lora_B.bias", "it trained a bias (model.layers.0.mlp.down_proj.lora_B.bias)"),
+        ("base_model.model.model.embed_tokens.weight", "it has all of model.embed_tokens.weight"),
+        ("base_model.model.lm_head.base_layer.weight", "it has all of lm_head.base_layer.weight"),
+        ("base_model.model.model.embed_tokens.token_adapter.trainable_tokens_delta", "is not one of a LoRA adapter"),
         (f"{LAYER}.mlp.down_proj.lora_magnitude_vector", "DoRA"),
         (f"{LAYER}.mlp.down_proj.weight", "is not one of a LoRA adapter"),
     ],
@@ -164,6 +161,51 @@ def test_tensors_that_are_something_else(tmp_path: Path, name: str, words: str) 
     with pytest.raises(NotAnAdapterError) as caught:
         read_peft(write_peft(tmp_path, tensors() | {name: np.zeros((2, 2), np.float32)}))
     assert words in caught.value.message
+
+
+def test_settings_without_a_value_are_not_looked_at(tmp_path: Path) -> None:
+    assert read_peft(write_peft(tmp_path, warp_factor=None, shields={}, use_warp=False)).pairs
+
+
+def test_a_negative_alpha_is_the_opposite(tmp_path: Path) -> None:
+    write_adapter(read_peft(write_peft(tmp_path, lora_alpha=-8)), tmp_path / "out.gguf", name="it")
+    header = read_adapter(tmp_path / "out.gguf")
+    assert {header.factor(pair) for pair in header.pairs.values()} == {-2.0}
+
+
+def test_the_embedding_lies_the_other_way(tmp_path: Path) -> None:
+    name = "base_model.model.model.embed_tokens.lora_embedding_"
+    rng = np.random.default_rng(1)
+    found = {name + "A": rng.normal(size=(3, 1400)), name + "B": rng.normal(size=(128, 3))}
+    found = {key: values.astype(np.float16) for key, values in found.items()}
+    made = converted(write_peft(tmp_path, found))
+    assert (made["token_embd.weight.lora_a"] == found[name + "A"].T).all()
+    assert (made["token_embd.weight.lora_b"] == found[name + "B"]).all()
+    pair = read_adapter(tmp_path / "out.gguf").pairs["token_embd.weight"]
+    assert (pair.rank, pair.shape) == (3, (128, 1400))
+
+
+def test_the_matrix_of_the_model_beside_an_adapter_of_it(tmp_path: Path) -> None:
+    """PEFT saves it with every adapter of the embedding or of the output layer, which does not change it."""
+    name, zeros = "base_model.model.lm_head.", np.zeros
+    found = {
+        "lora_A.weight": zeros((2, 128)),
+        "lora_B.weight": zeros((1400, 2)),
+        "base_layer.weight": zeros((1400, 128)),
+    }
+    folder = write_peft(tmp_path, {name + key: values.astype(np.float32) for key, values in found.items()})
+    assert set(converted(folder)) == {"output.weight.lora_a", "output.weight.lora_b"}
+
+
+@pytest.mark.parametrize(("value", "alpha"), [(np.nan, 8), (np.inf, 8), (3e38, 80)])
+def test_values_that_are_not_numbers_are_refused(tmp_path: Path, value: float, alpha: float) -> None:
+    found = tensors()
+    found[f"{LAYER}.mlp.down_proj.lora_B.weight"][5, 1] = value
+    folder = write_peft(tmp_path, found, alpha_pattern={"down_proj": alpha})
+    with pytest.raises(IntegrityError, match=r"down_proj\.lora_B\.weight has values that are not numbers") as caught:
+        converted(folder)
+    assert "smaller learning rate" in caught.value.hint
+    assert not (folder / "out.gguf").exists()
 
 
 def test_matrices_that_do_not_fit_each_other(tmp_path: Path) -> None:
@@ -181,6 +223,9 @@ def test_a_folder_that_lacks_a_file(tmp_path: Path) -> None:
     folder = write_peft(tmp_path)
     (folder / "adapter_model.safetensors").unlink()
     with pytest.raises(NotFoundError, match=r"has no adapter_model\.safetensors"):
+        read_peft(folder)
+    (folder / "adapter_model-00001-of-00002.safetensors").write_bytes(b"")
+    with pytest.raises(NotFoundError, match="in 1 parts"):
         read_peft(folder)
     (folder / "adapter_model.bin").write_bytes(b"\x80\x02")
     with pytest.raises(NotFoundError, match="a Python pickle") as caught:

@@ -84,6 +84,49 @@ def test_one_of_several_adapters_is_named(hub: LoopbackHub, online: Phi, tmp_pat
     assert online("pull", "some/two:b-lora.gguf", "--json").json["data"]["adapter"]["source"] == "some/two:b-lora.gguf"
 
 
+def run_of(tmp_path: Path, *folders: str) -> dict[str, bytes | Path]:
+    """A repository of a training run: an adapter in each of ``folders``."""
+    found: dict[str, bytes | Path] = {"README.md": b"# run", "runs/events.log": b""}
+    for at, folder in enumerate(folders):
+        written = write_peft(tmp_path / f"{at}", tensors(seed=at))
+        found |= {f"{folder}/{one.name}": one.read_bytes() for one in written.iterdir()}
+    return found
+
+
+def test_an_adapter_in_a_folder(hub: LoopbackHub, online: Phi, phi: Phi, tmp_path: Path) -> None:
+    hub.add_repo("some/nested", run_of(tmp_path, "adapter"))
+    adapter = online("pull", "some/nested", "--json").json["data"]["adapter"]
+    assert (adapter["name"], adapter["source"]) == ("nested", "some/nested")
+    assert phi("pull", "some/nested").code == 0
+
+
+def test_one_of_several_checkpoints_is_named(hub: LoopbackHub, online: Phi, tmp_path: Path) -> None:
+    hub.add_repo("some/run", run_of(tmp_path, "checkpoint-20", "checkpoint-100"))
+    done = online("pull", "some/run")
+    assert done.code == 3
+    assert "some/run has 2 adapters: checkpoint-20, checkpoint-100" in done.err
+    assert "phi pull some/run:checkpoint-100" in done.err
+    for typed, name in (("some/run:checkpoint-100", "run-checkpoint-100"), ("some/run:Checkpoint-20", None)):
+        adapter = online("pull", typed, "--json").json["data"]["adapter"]
+        assert adapter["name"].lower() == (name or "run-checkpoint-20")
+    assert online("pull", "some/run:checkpoint-3").code == 3
+
+
+def test_the_adapter_of_the_repository_itself_comes_before_its_checkpoints(
+    hub: LoopbackHub, online: Phi, tmp_path: Path
+) -> None:
+    files = {name.removeprefix("x/"): content for name, content in run_of(tmp_path, "x", "checkpoint-5").items()}
+    hub.add_repo("some/done", files)
+    assert online("pull", "some/done", "--json").json["data"]["filename"] == "adapter_model.safetensors"
+
+
+def test_a_pickle_is_not_downloaded(hub: LoopbackHub, online: Phi, folder: Path) -> None:
+    hub.add_repo("some/old", {"adapter_config.json": b"{}", "adapter_model.bin": b"\x80\x02"})
+    done = online("pull", "some/old")
+    assert (done.code, "a Python pickle, which phi does not read" in done.err) == (3, True), done.err
+    assert final_files(folder) == {}
+
+
 def test_a_model_beside_an_adapter_is_what_is_downloaded(hub: LoopbackHub, online: Phi, tmp_path: Path) -> None:
     hub.add_repo("some/both", {"phi-Q4_K_M.gguf": TINY_PHI, "phi-lora.gguf": write_gguf(tmp_path / "a.gguf")})
     assert online("pull", "some/both", "--json").json["data"]["filename"] == "phi-Q4_K_M.gguf"

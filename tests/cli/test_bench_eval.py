@@ -124,10 +124,10 @@ def test_two_models_are_compared_on_the_same_questions(phi: Phi, known: str, tmp
 def test_what_was_asked_is_not_asked_again(phi: Phi, known: str, tmp_path: Path) -> None:
     assert phi("eval", "tiny-phi", "--set", known, "--limit", "3").err == ""
     more = phi("eval", "tiny-phi", "--set", known, "--json")
-    assert more.err == "tiny-phi: 3 of 8 replies were saved earlier; to ask all questions again: --restart\n"
+    assert more.err == "tiny-phi:f16: 3 of 8 replies were saved earlier; to ask all questions again: --restart\n"
     assert more.json["data"]["evaluations"][0]["sittings"] == 2
     again = phi("eval", "tiny-phi", "--set", known, "--json")
-    assert again.err.startswith("tiny-phi: 8 of 8")
+    assert again.err.startswith("tiny-phi:f16: 8 of 8")
     assert again.json["data"]["evaluations"][0]["right"] == 7
     assert len(History(tmp_path / "phi" / "data" / "runs.sqlite").entries(kind="eval")) == 2
     assert phi("eval", "tiny-phi", "--set", known, "--restart").err == ""

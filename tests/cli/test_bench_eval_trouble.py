@@ -145,7 +145,7 @@ def test_an_engine_that_dies_at_the_second_model_takes_nothing_of_the_first_with
         assert "to continue, run the same command again" in err.decode()
     again = phi(*arguments)
     assert again.code == 0
-    assert "tiny-phi: 60 of 60 replies were saved" in again.err
+    assert "tiny-phi:f16: 60 of 60 replies were saved" in again.err
     assert f"other.gguf: {before} of 60 replies were saved" in again.err
 
 

@@ -12,7 +12,7 @@ from phicli.errors import IntegrityError, NotAnAdapterError, NotFoundError, Wron
 from phicli.gguf_file.adapter import check_base, model_tensors, read_adapter
 from phicli.gguf_file.header import read_header
 from tests.support.files import TINY_PHI
-from tests.support.gguf_kinds import split_tiny_phi, write_projector
+from tests.support.gguf_kinds import split_tiny_phi, untied_tiny_phi, write_projector
 from tests.support.lora import tensors, write_gguf
 
 Shapes = dict[str, tuple[int, ...]]
@@ -60,7 +60,9 @@ def test_a_base_in_several_files(tmp_path: Path) -> None:
         (pair("blk.0.ffn_down.weight", 385, 128), "blk.0.ffn_down.weight is 385 x 128 in the adapter, but 384 x 128"),
         (pair("blk.4.ffn_down.weight", 384, 128), "blk.4.ffn_down.weight (384 x 128), and tiny-phi has no such tensor"),
         (pair("blk.0.attn_q.weight", 128, 128), "tiny-phi has no such tensor"),
-        (pair("output.weight", 128, 1400), "tiny-phi has no such tensor"),
+        (pair("output.weight", 128, 1401), "tiny-phi has no such tensor"),
+        (pair("output.weight", 128, 1400), "changes the output layer (lm_head), and tiny-phi has one matrix for"),
+        ({"token_embd.weight.lora_a": (1400, 2), "token_embd.weight.lora_b": (128, 2)}, "changes the token embedding"),
         ({"token_embd.weight.lora_a": (1401, 2), "token_embd.weight.lora_b": (128, 2)}, "is 128 x 1401 in the adapter"),
     ],
 )
@@ -75,7 +77,7 @@ def test_another_base_is_refused_with_the_shapes(tmp_path: Path, shapes: Shapes,
 def test_the_embedding_lies_the_other_way(tmp_path: Path) -> None:
     shapes: Shapes = {"token_embd.weight.lora_a": (1400, 2), "token_embd.weight.lora_b": (128, 2)}
     adapter = read_adapter(written(tmp_path / "a.gguf", shapes))
-    check_base(adapter, read_header(TINY_PHI), name="mine", model="tiny-phi")
+    check_base(adapter, read_header(untied_tiny_phi(tmp_path / "untied.gguf")), name="mine", model="untied")
 
 
 def test_another_architecture(tmp_path: Path) -> None:

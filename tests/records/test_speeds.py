@@ -21,6 +21,7 @@ from phicli.records.run import Run, Workload
 from phicli.records.speed_data import speed_data
 from phicli.records.speeds import load_speeds
 from tests.fakes.bench_engines import GIB, Laboratory, around, load
+from tests.support.runs import adapter, with_adapters
 from tests.support.runs import run as made_run
 
 CARD = Gpu("a card", "CUDA", 1, 1, True, "a test")
@@ -111,6 +112,16 @@ def test_texts_tell_nothing() -> None:
     (run,), (speed,) = measured(load())
     assert speed.decode_tps > 0
     assert saved(replace(run, workload=replace(run.workload, text="new"))) == ()
+
+
+def test_adapters_tell_nothing() -> None:
+    """What is slower or faster with them is not the model."""
+    one = load()
+    adapted = replace(one, subject=replace(one.subject, adapters=(adapter(),)))
+    assert measured(adapted)[1] == ()
+    (run,), (speed,) = measured(one)
+    later = with_adapters(replace(run, run_id="z", made_at="2030-01-01T00:00:00+00:00", samples=()), adapter())
+    assert saved(run, later) == (speed,)
 
 
 def test_other_engines_tell_nothing() -> None:

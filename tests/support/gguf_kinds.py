@@ -53,20 +53,37 @@ def write_big_endian(path: Path) -> Path:
     return path
 
 
+def untied_tiny_phi(path: Path) -> Path:
+    """tiny-phi with an output layer of its own: the token embedding, its rows moved on by one."""
+    reader = gguf.GGUFReader(TINY_PHI)
+    writer = gguf.GGUFWriter(path, "phi3")
+    _copy_keys(reader, writer)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data)
+        if tensor.name == "token_embd.weight":
+            writer.add_tensor("output.weight", np.roll(tensor.data, 1, axis=0))
+    _finish(writer)
+    return path
+
+
 def split_tiny_phi(folder: Path, name: str = "m") -> list[Path]:
     """tiny-phi in several files."""
     folder.mkdir(parents=True, exist_ok=True)
     reader = gguf.GGUFReader(TINY_PHI)
     writer = gguf.GGUFWriter(folder / f"{name}.gguf", "phi3", split_max_tensors=10)
+    _copy_keys(reader, writer)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data)
+    _finish(writer)
+    return sorted(folder.glob(f"{name}-*.gguf"))
+
+
+def _copy_keys(reader: gguf.GGUFReader, writer: gguf.GGUFWriter) -> None:
     array = gguf.GGUFValueType.ARRAY
     for field in reader.fields.values():
         if not field.name.startswith("GGUF.") and field.name != "general.architecture":
             sub_type = field.types[-1] if field.types[0] == array else None
             writer.add_key_value(field.name, field.contents(), field.types[0], sub_type=sub_type)
-    for tensor in reader.tensors:
-        writer.add_tensor(tensor.name, tensor.data)
-    _finish(writer)
-    return sorted(folder.glob(f"{name}-*.gguf"))
 
 
 def _finish(writer: gguf.GGUFWriter) -> None:

@@ -12,6 +12,7 @@ import matplotlib.font_manager  # noqa: F401 (lists the fonts, by a program: onc
 import pytest
 
 from phicli.engine.settings import EngineSettings
+from phicli.records.adapters import MeasuredAdapter
 from phicli.records.history import Entry
 from phicli.records.run import Peak, Run, Sample, Subject, Workload
 
@@ -42,6 +43,16 @@ def subject(model: str = "phi-4-mini", quant: str | None = "Q4_K_M", *, size_byt
     """A file that the catalogue knows."""
     path = Path(f"/models/{model}.{quant}.gguf")
     return Subject(model, quant, model, path, size_bytes, "ab" * 32, "xllamacpp", BUILD)
+
+
+def adapter(name: str = "my-run", scale: float = 1.0, sha256: str = "12" * 32) -> MeasuredAdapter:
+    """An adapter that has a name here."""
+    return MeasuredAdapter(name, Path(f"/adapters/{name}.gguf"), scale, 70_000, sha256)
+
+
+def with_adapters(one: Run, *adapters: MeasuredAdapter) -> Run:
+    """The run with these adapters."""
+    return replace(one, subject=replace(one.subject, adapters=adapters))
 
 
 def samples(

@@ -14,16 +14,19 @@ from phicli.bench.measuring.bench_plan import BenchPlan, planned_runs
 from phicli.bench.measuring.grid import context_for, settings_grid, workloads
 from phicli.bench.measuring.room import PlannedLoad
 from phicli.bench.options import BenchOptions
+from phicli.records.adapters import MeasuredAdapter
 from phicli.records.run import Run, Subject
 from phicli.records.workload_texts import TEXTS
 from phicli.ui.bench.repeat_command import command_of
 from tests.fakes.bench_engines import around, load
 from tests.support.bench_command import parsed
-from tests.support.runs import run, subject
+from tests.support.runs import adapter, run, subject, with_adapters
 
 TRAINED = 131_072
 PROMPTS = ("0", "256", "256,0", "0,256", "128,256,64")
 TOKENS = ("0", "32", "16,32", "32,0,16")
+UNNAMED = MeasuredAdapter("a b.gguf", Path("/models/a b.gguf"), -1.0, 5, "12" * 32)
+"""A file that has no name here."""
 DEPTHS = ("", "64", "0,64", "64,0", "512,0,64")
 
 
@@ -110,6 +113,8 @@ def named(model: str, path: str, variant: str | None = None, quant: str | None =
         (named("x.gguf", "models/x.gguf", "phi-4-mini"), "models/x.gguf"),
         (named("-x.gguf", "-x.gguf"), "./-x.gguf"),
         (named("blob", "/ollama/blob"), "/ollama/blob"),
+        (with_adapters(run(), adapter(scale=0.5), adapter("style")), "phi-4-mini:q4_k_m+my-run:0.5+style"),
+        (with_adapters(named("x.gguf", "models/x.gguf"), UNNAMED), "models/x.gguf+/models/a b.gguf:-1"),
     ],
 )
 def test_a_model_is_named_as_it_can_be_typed(one: Run, typed: str) -> None:

@@ -10,7 +10,7 @@ from phicli.records.history import entry_of
 from phicli.ui.bench.export_formats import export_text
 from phicli.ui.bench.printers import print_csv
 from phicli.ui.terminal import Terminal
-from tests.support.runs import drafted, run
+from tests.support.runs import adapter, drafted, run, with_adapters
 
 
 def of_bench(*runs: object) -> list[list[str]]:
@@ -56,3 +56,10 @@ def test_other_kinds_fill_the_same_columns_and_add_their_own() -> None:
 def test_a_damaged_run_is_exported_as_far_as_it_can_be_read() -> None:
     head, record = of_export(replace(entry_of(run()), data={"threads": "many", "odd": 1}))
     assert dict(zip(head, record, strict=True))["odd"] == "1"
+
+
+def test_adapters_are_in_one_cell() -> None:
+    one = with_adapters(run(), adapter(scale=0.5), adapter("style"))
+    other = {"adapters": [adapter().to_data(), {"name": "damaged"}]}
+    rows = of_export(entry_of(one), replace(entry_of(run()), kind="eval", data=other), entry_of(run()))
+    assert [dict(zip(rows[0], row, strict=True))["adapters"] for row in rows[1:]] == ["my-run:0.5+style", "my-run", ""]

@@ -16,7 +16,7 @@ from phicli.records.history import Entry, entry_of
 from phicli.records.run import Workload
 from phicli.ui.bench.run_list import listed_data, print_list, rows_of
 from phicli.ui.terminal import Terminal
-from tests.support.runs import run, subject
+from tests.support.runs import adapter, run, subject, with_adapters
 from tests.ui.test_terminal import Screen, shown
 
 
@@ -89,3 +89,15 @@ def test_in_a_pipe_the_columns_are_always_the_same() -> None:
     print_list(Terminal(io.StringIO(), out, io.StringIO(), colour=False), [ONE], more=False, as_json=False)
     heads = ["RUN", "MADE", "KIND", "MODEL", "WORK", "RESULT", "ENGINE", "PROCESSOR", "SETTINGS"]
     assert out.getvalue().splitlines()[0].split() == heads
+
+
+def test_adapters_are_part_of_the_name() -> None:
+    tuned, plain = with_adapters(run(), adapter(scale=0.5)), run()
+    assert [row["model"] for row in rows_of([entry_of(tuned), entry_of(plain)])] == [
+        "phi-4-mini:q4_k_m+my-run:0.5", "phi-4-mini:q4_k_m"
+    ]  # fmt: skip
+    elsewhere = replace(tuned, subject=replace(tuned.subject, path=Path("/elsewhere/x.gguf")))
+    assert [row["model"] for row in rows_of([entry_of(tuned), entry_of(elsewhere)])] == [
+        f"{tuned.subject.path}+my-run:0.5", "/elsewhere/x.gguf+my-run:0.5"
+    ]  # fmt: skip
+    assert listed_data(entry_of(tuned))["adapters"] == [adapter(scale=0.5).to_data()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, groupby
@@ -18,6 +19,7 @@ from phicli.bench.launch import BuildChangedError
 from phicli.bench.measuring.surroundings import Surroundings, look_around
 from phicli.bench.subjects import subjects
 from phicli.bench.watch import Watch
+from phicli.catalog.display_name import name_of
 from phicli.engine.starting import EngineChoice, build_of
 from phicli.errors import ContextExceededError, EngineError, NetworkError, PhiError, UsageError, UserInterruptError
 from phicli.fit.too_large import on_too_large
@@ -29,7 +31,7 @@ from phicli.records.run_ids import new_run_id, now
 from phicli.records.tuned import BATCH
 from phicli.records.tuned_files import find_tuned
 from phicli.remotes.types import RemoteModelName
-from phicli.units import counted, how_far
+from phicli.units import counted, format_bytes, how_far
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,11 @@ def evaluate_models(models: Sequence[str | RemoteModelName], options: EvalOption
         raise UsageError(
             "no question set was given", f"choose a set ({' or '.join(SHIPPED)}) or a .jsonl file: --set arithmetic"
         )
-    questions = load_items(options.question_set)
+    questions = load_items(
+        options.question_set,
+        options.limit,
+        lambda done: watch.show(f"checking {options.question_set}: {format_bytes(done)}"),
+    )
     if "threads" in options.settings:
         notice_threads([options.settings["threads"]], watch.say)
     around = look_around()
@@ -68,6 +74,8 @@ def evaluate_models(models: Sequence[str | RemoteModelName], options: EvalOption
 def _told(failure: PhiError, made: Evaluation, journal: Journal) -> PhiError:
     """``failure`` with how far it came, and what happens when the command is run again."""
     asked = f"{len(made.results)} of {made.total} questions were asked"
+    if made.scored:
+        asked += f"; {counted(made.scored, 'expected answer')} read"
     again = (
         "the questions whose replies could not be saved are asked again"
         if journal.problem
@@ -90,7 +98,8 @@ def nothing_answered(found: Sequence[Evaluation]) -> PhiError | None:
             if first.finish_reason == "context":
                 kind = ContextExceededError
             message = f"{one.label}: none of {one.failed} questions could be answered; the first error: {first.error}"
-            return kind(message, f"try one question: phi chat {one.subject.model} QUESTION")
+            adapters = "".join(f" --adapter {shlex.quote(adapter.typed)}" for adapter in one.subject.adapters)
+            return kind(message, f"try one question: phi chat {one.subject.model}{adapters} QUESTION")
     return None
 
 
@@ -110,10 +119,16 @@ class _Run:
     watch: Watch
 
     def __post_init__(self) -> None:
-        self.items: tuple[Item, ...] = self.questions.items[: self.options.limit]
+        items = self.questions.items[: self.options.limit]
+        self.items: tuple[Item, ...] = tuple(map(self._limited, items))
         self.found: list[Evaluation] = []
         self._losses: set[str] = set()
         self._too_large = on_too_large(self.watch.say, check=self.options.memory_check)
+
+    def _limited(self, item: Item) -> Item:
+        """``item``: what it gets at least gives way to ``--max-tokens``."""
+        gives_way = item.talk is not None and self.options.max_tokens is not None
+        return replace(item, max_tokens=None) if gives_way else item
 
     def plans(self, models: Sequence[str | RemoteModelName]) -> Iterator[Plan]:
         """What is asked, in the order in which it was typed, each model once; remotes with the first engine."""
@@ -131,7 +146,7 @@ class _Run:
     def _local(self, models: Sequence[str], engine: str) -> Iterator[Plan]:
         """Models of this machine, with hash and build: both belong to the key of what is saved."""
         build = build_of(engine, self.options.llama_server)
-        for one in subjects(models, engine=engine, tell=self.watch.say):
+        for one in subjects(models, engine=engine, adapters=self.options.adapters, tell=self.watch.say):
             if not one.sha256:  # what does not fit is refused before all its bytes are read
                 self._prepared(one)
             yield self._prepared(replace(one, sha256=one.sha256 or self._sha256(one), build=build), tuned=True)
@@ -162,18 +177,19 @@ class _Run:
         Where native kernels fail meanwhile, these are results of the engine without them.
         """
         about = {"phi": phicli.__version__, "items": self.questions.sha256} | plan.key_data() | plan.asking_data()
-        whole = len(self.questions.items)
+        whole = self.questions.total
         with replies_to(self.items, about, of=whole, restart=self.options.restart) as replies:
-            known = len(replies)
-            self._tell_about(plan.subject.model, replies.journal, known)
-            failure = self._ask(plan, replies) if replies.missing else None
+            known, read = len(replies), replies.read
+            self._tell_about(name_of(plan.subject), replies.journal, known)
+            unread = replies.unread and not plan.not_scored
+            failure = self._ask(plan, replies) if replies.missing or unread else None
             if isinstance(failure, BuildChangedError) and isinstance(plan, EvaluationPlan):
                 return self._add(replace(plan, subject=replace(plan.subject, build=failure.build)))
-            made = self._evaluation(plan, replies)
+            made, more = self._evaluation(plan, replies), (len(replies), replies.read) > (known, read)
             self._tell_of_loss(replies.journal)
         if made.results:
             self.found.append(made)
-        if len(made.results) > known:
+        if made.results and more:
             self._keep(made)
         return failure and _told(failure, made, replies.journal)
 
@@ -201,6 +217,7 @@ class _Run:
             hardware=self.around.to_data(),
             wall_s=replies.wall_s,
             sittings=replies.sittings,
+            not_scored=plan.not_scored if any(item.talk for item in self.items) else "",
         )
 
     def _keep(self, made: Evaluation) -> None:
@@ -217,10 +234,8 @@ class _Run:
             lines = counted(journal.damaged_lines, "line")
             self.watch.say(f"{model}: {lines} of the saved replies cannot be read; those questions are asked again")
         if known:
-            self.watch.say(
-                f"{model}: {known} of {len(self.items)} replies were saved earlier; to ask all questions again: "
-                "--restart"
-            )
+            again = "; to ask all questions again: --restart" if self.options.can_restart else ""
+            self.watch.say(f"{model}: {known} of {len(self.items)} replies were saved earlier{again}")
 
     def _tell_of_loss(self, journal: Journal) -> None:
         """Say once that replies cannot be saved, and why."""

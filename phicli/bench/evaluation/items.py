@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import errno
 import hashlib
+import io
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 
 from phicli.bench.evaluation import fields
@@ -16,6 +17,7 @@ from phicli.bench.evaluation.fields import Fields
 from phicli.bench.evaluation.json_rule import Json, strict
 from phicli.bench.evaluation.patterns import Pattern
 from phicli.bench.evaluation.rules import Choice, Exact, Number
+from phicli.bench.evaluation.training_items import begins_training_data, read_training_data
 from phicli.bench.evaluation.types import Item, ItemSet, Rule
 from phicli.errors import NotFoundError, PhiError, UsageError, reason_of
 from phicli.paths import expand, read_small
@@ -24,9 +26,11 @@ SHIPPED: Final = ("arithmetic", "instructions")
 """Sets of questions that come with the package."""
 
 _LARGEST_BYTES: Final = 64 << 20
+_LONGEST_START: Final = 16 << 20
 _MOST_TOKENS: Final = 1 << 17
 _LONGEST_ID: Final = 200
 _COMMON: Final = ("id", "question", "compare", "system", "max_tokens", "example", "meta")
+_OTHER_FORMS: Final = frozenset({"completion", "conversations", "instruction"})
 _BAD_SHOWN: Final = 8
 _SETS: Final = f"or use a built-in set: {' or '.join(SHIPPED)}"
 
@@ -41,11 +45,16 @@ _RULES: Final[Mapping[str, type[Exact | Number | Pattern | Choice | Json | Check
 }
 
 
-def load_items(name: str) -> ItemSet:
-    """The questions that ``--set NAME`` means.
+def load_items(name: str, limit: int | None = None, on_bytes: Callable[[int], None] = lambda _: None) -> ItemSet:
+    """The questions that ``--set NAME`` means, in a file of questions or of training data.
 
     A name of :data:`SHIPPED` is a set of the package; anything else, and whatever has a path separator in it or ends
-    in ``.jsonl``, is a file.
+    in ``.jsonl``, is a file. Training data may be larger than memory where there is a ``limit``.
+
+    Args:
+        name: what was typed.
+        limit: only so many questions of training data are kept; None for all.
+        on_bytes: is given how many bytes of training data were checked by now.
 
     Raises:
         NotFoundError: there is no such file.
@@ -53,9 +62,17 @@ def load_items(name: str) -> ItemSet:
     """
     if name in SHIPPED:
         content = files("phicli").joinpath("data", "evals", f"{name}.jsonl").read_bytes()
+    elif (path := _large(name)) is not None:
+        if limit is None or not _begins_training_data(path, name):
+            more = "; training data may be larger if only some answers are asked for: --limit 1000"
+            raise UsageError(f"{name} is larger than {_LARGEST_BYTES >> 20} MiB", f"split it into smaller files{more}")
+        return read_training_data(lambda: path.open("rb"), name, limit, on_bytes)
     else:
         content = _content(name)
-    return ItemSet(name, read_items(content, name), hashlib.sha256(content).hexdigest())
+        if begins_training_data(content):
+            return read_training_data(lambda: io.BytesIO(content), name, limit, on_bytes)
+    items = read_items(content, name)
+    return ItemSet(name, items, hashlib.sha256(content).hexdigest(), len(items))
 
 
 def read_items(content: bytes, name: str) -> tuple[Item, ...]:
@@ -68,6 +85,23 @@ def read_items(content: bytes, name: str) -> tuple[Item, ...]:
     if not items:
         raise UsageError(f"{name} contains no questions", f"write one JSON object per line, {_SETS}")
     return items
+
+
+def _large(name: str) -> Path | None:
+    """The path of a file that is too large to be read at once; None for any other, and for what is not a file."""
+    try:
+        path = expand(name)
+        return path if path.is_file() and path.stat().st_size > _LARGEST_BYTES else None
+    except (OSError, ValueError):
+        return None
+
+
+def _begins_training_data(path: Path, name: str) -> bool:
+    try:
+        with path.open("rb") as file:
+            return begins_training_data(file.read(_LONGEST_START))
+    except OSError as error:
+        raise _unreadable(name, error) from None
 
 
 def _content(name: str) -> bytes:
@@ -87,8 +121,6 @@ def _content(name: str) -> bytes:
 
 
 def _unreadable(name: str, error: OSError) -> PhiError:
-    if error.errno == errno.EFBIG:
-        return UsageError(f"{name} is larger than {_LARGEST_BYTES >> 20} MiB", "split it into smaller files")
     return UsageError(f"{name} cannot be read: {reason_of(error)}", f"check the path, {_SETS}")
 
 
@@ -139,6 +171,10 @@ def read_item(line: str, number: int) -> Item:
         ValueError: something in it is wrong; says what.
     """
     data = _object(line)
+    if "messages" in data and "compare" not in data:
+        raise ValueError("it is training data, but the file begins with a question: write them into two files")
+    if "compare" not in data and _OTHER_FORMS & data.keys():
+        raise ValueError("it is training data without messages: turn it into messages with phi data convert")
     compare = fields.word(data, "compare", tuple(_RULES))
     rules = _RULES[compare]
     fields.only(data, (*_COMMON, *rules.FIELDS))

@@ -9,24 +9,25 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from phicli.answering.adapter_mark import AdapterMark
 from phicli.answering.asking import Asking
+from phicli.answering.calling import was_trained
+from phicli.bench.evaluation.scoring import AnsweringAndScoring, ScoringWorker
 from phicli.bench.evaluation.types import Item
 from phicli.bench.launch import check_build
 from phicli.bench.measuring.surroundings import Surroundings
 from phicli.catalog.load import catalog
 from phicli.catalog.resolve import known_by_name
+from phicli.engine.abilities import Ability
 from phicli.engine.settings import EngineSettings
-from phicli.engine.starting import DEFAULT_ENGINE, EngineChoice, OnTick, StartEngine, start_engine
+from phicli.engine.starting import DEFAULT_ENGINE, EngineChoice, OnTick, StartEngine, can, start_engine
 from phicli.engine.types import Adapter, LocalEngine, Sampling
+from phicli.errors import UsageError
 from phicli.fit.loading import Room
 from phicli.fit.too_large import OnTooLarge, refuse
 from phicli.gguf_file.header import read_header
 from phicli.jobs.notices import Notices
 from phicli.jobs.opening import open_pool
 from phicli.jobs.planning import JobPlan, Needs, Place, plan_job
-from phicli.jobs.workers import PoolWorker
-from phicli.plan.adapters import adapters_data
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.identify import PLAIN, TEMPLATE, choose_format
 from phicli.plan.locate import LocatedModel
@@ -42,8 +43,10 @@ class EvalOptions:
     """What is asked, and how: a file of questions or the name of a built-in set.
 
     ``max_tokens`` of a reply and ``context_tokens`` are left to the model where None. ``settings`` are those of the
-    engine that were asked for, by field. ``limit`` asks only the first questions; ``restart`` asks all again.
-    Without ``memory_check`` a model that seems too large for the memory is loaded anyway.
+    engine that were asked for, by field. ``limit`` asks only the first questions; ``restart`` asks all again, and
+    ``can_restart`` says whether the command has an option for it.
+    Without ``memory_check`` a model that seems too large for the memory is loaded anyway. ``adapters`` are used with
+    every model of this machine, beside its own.
     """
 
     question_set: str | None
@@ -57,6 +60,7 @@ class EvalOptions:
     seed: int = 1
     memory_check: bool = True
     adapters: tuple[Adapter, ...] = ()
+    can_restart: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,12 @@ class EvaluationPlan:
         return self.job.settings
 
     @property
+    def not_scored(self) -> str:
+        """Why the probability of expected answers cannot be measured; empty where it can."""
+        engine = self.subject.engine
+        return "" if can(engine, Ability.SCORES) else f"{engine} does not report the probabilities of tokens"
+
+    @property
     def sampling(self) -> Sampling:
         """Greedy; the seed makes no difference to that, and is recorded."""
         return Sampling(temperature=0.0, seed=self.options.seed, max_tokens=self.max_tokens)
@@ -86,7 +96,7 @@ class EvaluationPlan:
     def key_data(self) -> dict[str, Any]:
         """Which model it is, whatever it is called."""
         subject, options = self.subject, self.options
-        adapters = AdapterMark(options.adapters).text()
+        adapters = ",".join(one.mark for one in subject.adapters)
         return {
             "model": subject.sha256, "size": subject.size_bytes, "engine": subject.engine, "build": subject.build,
             "asked": {"context": options.context_tokens, "settings": dict(options.settings)},
@@ -108,12 +118,12 @@ class EvaluationPlan:
     def settings_data(self) -> dict[str, Any]:
         """All settings, as ``--json`` shows them."""
         where = {"context_tokens": self.job.load.context.first_tokens, "slots": self.slots}
-        return {**self.asking_data(), **self.settings.to_data(), **where, **adapters_data(self.options.adapters)}
+        return {**self.asking_data(), **self.settings.to_data(), **where}
 
     @contextlib.contextmanager
     def opened(
         self, notices: Notices, *, on_tick: OnTick | None = None, start_engine: StartEngine = start_engine
-    ) -> Iterator[PoolWorker]:
+    ) -> Iterator[AnsweringAndScoring]:
         """Who answers, with the model loaded.
 
         Args:
@@ -123,16 +133,22 @@ class EvaluationPlan:
 
         Raises:
             BuildChangedError: the engine has another build than the subject; each answer may raise it too.
+            IntegrityError: an adapter has changed since the command began.
             PhiError: as :func:`phicli.jobs.opening.open_pool`.
         """
 
         def check(engine: LocalEngine) -> None:
             check_build(engine.build, self.subject.build or engine.build)
 
+        for adapter in self.subject.adapters:
+            adapter.check()
         load = replace(self.job.load, sampling=self.sampling)
         with open_pool(self.job, check=check, on_tick=on_tick, start_engine=start_engine) as pool:
-            asking = Asking(pool, load, brake=False, keeps_template=False)
-            yield PoolWorker(self.subject.model, asking, self.slots, on_notice=notices.notice)
+            name, notice = self.subject.model, notices.notice
+            asking = Asking(pool, load, brake=False, keeps_template=False, corrects=False)
+            worker = AnsweringAndScoring(name, asking, self.slots, on_notice=notice)
+            worker.scoring = None if self.not_scored else ScoringWorker(name, pool, load, self.slots, notice)
+            yield worker
 
 
 def prepare(
@@ -152,14 +168,29 @@ def prepare(
     )
     chat = ChatOptions(
         temperature=0.0, seed=options.seed, context_tokens=options.context_tokens, engine=options.settings,
-        adapters=options.adapters,
+        adapters=subject.used_adapters,
     )  # fmt: skip
     most = options.max_tokens or (REASONING_MAX_TOKENS if _reasons(subject) else MAX_TOKENS)
-    longest_bytes = max(len(item.prompt.encode()) + len((item.system or "").encode()) for item in items)
+    longest_bytes = max(item.size_bytes for item in items)
     longest_tokens = max(most, *(item.max_tokens or 0 for item in items))
     needs = Needs(longest_bytes, longest_tokens, len(items))
     job = plan_job(located(subject), chat, needs, place, best=best, on_too_large=on_too_large)
+    _require_tools(subject, items, job)
     return EvaluationPlan(subject, job, options, most)
+
+
+def _require_tools(subject: Subject, items: Sequence[Item], job: JobPlan) -> None:
+    """Return if no question declares tools, or the model was trained to call them.
+
+    Raises:
+        UsageError: it was not.
+    """
+    told = next((item for item in items if item.talk is not None and item.talk.tools), None)
+    if told is not None and not was_trained(job.load.format.name, catalog().variant(subject.variant_id)):
+        raise UsageError(
+            f"{subject.model} was not trained to call tools, but {told.item_id} declares some",
+            "name a model that was, such as phi-4-mini, or leave out these lines",
+        )
 
 
 def located(subject: Subject) -> LocatedModel:

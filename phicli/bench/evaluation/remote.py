@@ -13,6 +13,7 @@ from phicli.catalog.types import Variant
 from phicli.engine.starting import OnTick
 from phicli.jobs.notices import Notices
 from phicli.jobs.workers import RemoteWorker
+from phicli.records.adapters import MeasuredAdapter
 from phicli.remotes.asking import RemoteAsking
 from phicli.remotes.keys import address_of
 from phicli.remotes.kinds import kind_of
@@ -40,6 +41,11 @@ class RemoteSubject:
     def quant(self) -> None:
         """Unknown."""
         return
+
+    @property
+    def adapters(self) -> tuple[MeasuredAdapter, ...]:
+        """None that are known."""
+        return ()
 
     @property
     def engine(self) -> str:
@@ -70,6 +76,11 @@ class RemotePlan:
     max_tokens: int
     seed: int
 
+    @property
+    def not_scored(self) -> str:
+        """Why the probability of expected answers cannot be measured."""
+        return "a remote does not report the probability of a given text"
+
     def key_data(self) -> dict[str, Any]:
         """Which model it is; whatever the remote is called; the file behind it is unknown."""
         named = self.subject.named
@@ -92,7 +103,7 @@ class RemotePlan:
         """
         del on_tick
         with open_remote(self.subject.named, connections=self.slots) as model:
-            asking = RemoteAsking(model, brake=False)
+            asking = RemoteAsking(model, brake=False, corrects=False)
             yield RemoteWorker(self.subject.model, asking, self.slots, on_notice=notices.notice)
 
 

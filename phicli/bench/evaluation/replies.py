@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from phicli.bench.evaluation.expected import Expected
 from phicli.bench.evaluation.types import Answered, Item, ItemResult, Reply
 from phicli.jobs.journal import Journal
 from phicli.paths import state_dir
@@ -27,20 +28,26 @@ def replies_dir() -> Path:
 
 
 class Replies:
-    """The replies to ``items``; those that the journal has are there from the beginning.
+    """The replies to ``items``, and how probable the expected answers are.
+
+    Those that the journal has are there from the beginning. In it the expected answers are numbered behind the replies.
 
     Args:
         items: the questions that are asked.
         journal: of the evaluation, entered.
+        of: how many questions there are with those that are not asked now.
     """
 
-    def __init__(self, items: Sequence[Item], journal: Journal) -> None:
-        self.items, self.journal = items, journal
-        self._answers = {
-            one.number: Answered(Reply.from_data(one.result), one.sitting, one.elapsed_s)
-            for one in journal.all()
-            if one.number < len(items)
-        }
+    def __init__(self, items: Sequence[Item], journal: Journal, of: int) -> None:
+        self.items, self.journal, self._of = items, journal, of
+        self._answers: dict[int, Answered] = {}
+        self._expected: dict[int, Expected] = {}
+        for one in journal.all():
+            with contextlib.suppress(ValueError):
+                if one.number < len(items):
+                    self._answers[one.number] = Answered(Reply.from_data(one.result), one.sitting, one.elapsed_s)
+                elif of <= one.number < of + len(items):
+                    self._expected[one.number - of] = Expected.from_data(one.result)
         self.right = sum(result.verdict.right for result in self.results())
 
     def __len__(self) -> int:
@@ -50,6 +57,18 @@ class Replies:
     def missing(self) -> tuple[int, ...]:
         """The numbers of the questions without a reply."""
         return tuple(number for number in range(len(self.items)) if number not in self._answers)
+
+    @property
+    def unread(self) -> tuple[int, ...]:
+        """The numbers of the questions with an expected answer whose probability is not known yet."""
+        return tuple(
+            number for number, item in enumerate(self.items) if item.talk is not None and number not in self._expected
+        )
+
+    @property
+    def read(self) -> int:
+        """How many probabilities of expected answers are known."""
+        return len(self._expected)
 
     @property
     def sittings(self) -> int:
@@ -70,10 +89,17 @@ class Replies:
         self._answers[number] = Answered(reply, self.journal.sitting, elapsed_s)
         self.right += self.items[number].verdict_on(reply).right
 
+    def add_expected(self, number: int, expected: Expected, elapsed_s: float) -> None:
+        """Save how probable an expected answer is; ``elapsed_s`` is from the first one that was read."""
+        self.journal.add(self._of + number, expected.to_data(), elapsed_s, failed=expected.failed)
+        self._expected[number] = expected
+
     def results(self) -> tuple[ItemResult, ...]:
         """The replies, judged, in the order of the questions, whatever order they came in."""
-        answers = [(self.items[number], self._answers[number].reply) for number in sorted(self._answers)]
-        return tuple(ItemResult(item, reply, item.verdict_on(reply)) for item, reply in answers)
+        found = [(number, self.items[number], self._answers[number].reply) for number in sorted(self._answers)]
+        return tuple(
+            ItemResult(item, reply, item.verdict_on(reply), self._expected.get(number)) for number, item, reply in found
+        )
 
 
 @contextlib.contextmanager
@@ -98,20 +124,22 @@ def replies_to(
     folder = replies_dir() if folder is None else folder
     _remove_stale(folder)
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+    of = len(items) if of is None else of
+    most = 2 * of if any(item.talk is not None for item in items) else of
     with Journal(
-        folder / f"{key[:32]}.jsonl", about, items=len(items) if of is None else of, restart=restart,
-        retry_failed=True, replaces=True, accepts=_is_reply, busy="another phi process is asking this model the same "
+        folder / f"{key[:32]}.jsonl", about, items=most, restart=restart,
+        retry_failed=True, replaces=True, accepts=_is_result, busy="another phi process is asking this model the same "
         "questions",
     ) as journal:  # fmt: skip
-        yield Replies(items, journal)
+        yield Replies(items, journal, of)
 
 
-def _is_reply(data: Mapping[str, Any]) -> bool:
-    try:
-        Reply.from_data(data)
-    except ValueError:
-        return False
-    return True
+def _is_result(data: Mapping[str, Any]) -> bool:
+    for kind in (Reply, Expected):
+        with contextlib.suppress(ValueError):
+            kind.from_data(data)
+            return True
+    return False
 
 
 def _remove_stale(folder: Path) -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import math
-import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
+from phicli.bench.evaluation.estimates import (
+    difference_interval,
+    difference_over_lines,
+    exponential,
+    loss_per_token,
+    mcnemar_exact,
+    ratio_of_sums,
+    share_of_lines,
+)
+from phicli.bench.evaluation.measures import f1_differences, f1_parts, loss_differences, loss_parts, pairs_of
 from phicli.bench.evaluation.remote import RemoteSubject
 from phicli.bench.evaluation.types import ItemResult
 from phicli.catalog.display_name import name_of
 from phicli.engine.starting import DEFAULT_ENGINE
-from phicli.engine.types import Adapter
 from phicli.records.run import Subject
 from phicli.records.statistics import CONFIDENCE, Interval, wilson_interval
 
@@ -25,7 +31,8 @@ class Evaluation:
     ``total`` is how many were to be asked, ``results`` has those that were, in the order of the set. A question that
     failed, because the engine could not take it or it did not fit, is neither right nor wrong. ``settings`` are
     those of the last sitting: prompt format, system message, sampling, seed, and how the engine was set. ``wall_s`` are
-    the seconds of asking over all ``sittings``, without loading. ``made_at`` is ISO 8601, UTC.
+    the seconds of asking over all ``sittings``, without loading and without reading expected answers. ``made_at`` is
+    ISO 8601, UTC. ``not_scored`` says why the probability of expected answers cannot be measured; empty where it can.
     """
 
     run_id: str
@@ -39,13 +46,12 @@ class Evaluation:
     hardware: Mapping[str, Any]
     wall_s: float
     sittings: int = 1
+    not_scored: str = ""
 
     @property
     def label(self) -> str:
         """The model with its quantization and adapters; the engine too where it is not the default one."""
-        engine = self.subject.engine
-        adapters = (Adapter(Path(row["path"]), row["scale"]) for row in self.settings.get("adapters", ()))
-        name = "+".join([name_of(self.subject), *(one.typed_as(one.path.stem) for one in adapters)])
+        engine, name = self.subject.engine, name_of(self.subject)
         return name if engine == DEFAULT_ENGINE or isinstance(self.subject, RemoteSubject) else f"{name} ({engine})"
 
     @property
@@ -65,8 +71,8 @@ class Evaluation:
 
     @property
     def complete(self) -> bool:
-        """All questions were asked."""
-        return len(self.results) == self.total
+        """All questions were asked, and all expected answers read where that can be done."""
+        return len(self.results) == self.total and not self.unread
 
     @property
     def cut(self) -> int:
@@ -77,6 +83,43 @@ class Evaluation:
     def accuracy(self) -> Interval | None:
         """The share of right replies among those there are, with its interval; None when there are none."""
         return wilson_interval(self.right, self.answered)
+
+    @property
+    def has_talks(self) -> bool:
+        """The questions are from training data."""
+        return any(result.item.talk is not None for result in self.results)
+
+    @property
+    def has_longer(self) -> bool:
+        """Some replies may be longer than the limit, because the expected answer is."""
+        limit = self.settings.get("max_tokens") or 0
+        return any(one.item.talk is not None and (one.item.max_tokens or 0) > limit for one in self.results)
+
+    @property
+    def f1(self) -> Interval | None:
+        """The mean F1 of the words of the replies there are; None for questions that are not from training data."""
+        return share_of_lines(f1_parts(self.results))
+
+    @property
+    def scored(self) -> int:
+        """How many expected answers have a known probability."""
+        return sum(result.expected is not None and not result.expected.failed for result in self.results)
+
+    @property
+    def unread(self) -> int:
+        """How many expected answers would have to be read yet."""
+        waiting = (result.item.talk is not None and result.expected is None for result in self.results)
+        return 0 if self.not_scored else sum(waiting)
+
+    @property
+    def expected_tokens(self) -> int:
+        """Tokens of the expected answers whose probability is known."""
+        return sum(result.expected.tokens for result in self.results if result.expected)
+
+    @property
+    def perplexity(self) -> Interval | None:
+        """e to the mean negative log-probability of a token of the expected answers; None where none is known."""
+        return exponential(loss_per_token(loss_parts(self.results)))
 
     @property
     def generated_tokens(self) -> int:
@@ -90,7 +133,7 @@ class Evaluation:
 
     def to_data(self) -> dict[str, Any]:
         """Its form in ``--json`` and in the history."""
-        accuracy = self.accuracy
+        accuracy, f1, perplexity = self.accuracy, self.f1, self.perplexity
         about = self.subject.to_data()
         return {
             "run_id": self.run_id,
@@ -104,6 +147,11 @@ class Evaluation:
             "failed": self.failed,
             "cut": self.cut,
             "accuracy": asdict(accuracy) if accuracy else None,
+            "f1": asdict(f1) if f1 else None,
+            "perplexity": asdict(perplexity) if perplexity else None,
+            "scored": self.scored,
+            "expected_tokens": self.expected_tokens,
+            "not_scored": self.not_scored,
             "generated_tokens": self.generated_tokens,
             "generated_tps": self.generated_tps,
             "wall_s": self.wall_s,
@@ -120,7 +168,9 @@ class Paired:
     """Two models on the same questions: what counts are those that only one of them got right.
 
     ``difference`` is the accuracy of ``second`` less that of ``first``, on the ``items`` that both answered; its
-    interval is from :func:`difference_interval`. ``p_value`` is that of McNemar's exact test.
+    interval is from :func:`difference_interval`. ``p_value`` is that of McNemar's exact test. ``f1`` is the mean F1 of
+    ``second`` less that of ``first`` on the same questions. ``perplexity_ratio`` is that of the expected answers with
+    ``second`` over that with ``first``; None where no answer has the same tokens in both.
     """
 
     first: str
@@ -133,10 +183,13 @@ class Paired:
     high: float
     p_value: float
     confidence: float = CONFIDENCE
+    f1: Interval | None = None
+    perplexity_ratio: Interval | None = None
 
     def to_data(self) -> dict[str, Any]:
         """Its form in ``--json``."""
-        return asdict(self)
+        data = asdict(self)
+        return {**data, "f1_difference": data.pop("f1")}
 
 
 def paired(first: Evaluation, second: Evaluation) -> Paired | None:
@@ -149,6 +202,7 @@ def paired(first: Evaluation, second: Evaluation) -> Paired | None:
     only_first = sum(ours[one] and not theirs[one] for one in common)
     only_second = sum(theirs[one] and not ours[one] for one in common)
     low, high = difference_interval(only_first, only_second, len(common))
+    pairs = pairs_of(first.results, second.results)
     return Paired(
         first=first.label,
         second=second.label,
@@ -159,32 +213,6 @@ def paired(first: Evaluation, second: Evaluation) -> Paired | None:
         low=low,
         high=high,
         p_value=mcnemar_exact(only_first, only_second),
+        f1=difference_over_lines(f1_differences(pairs)),
+        perplexity_ratio=exponential(ratio_of_sums(loss_differences(pairs))),
     )
-
-
-def mcnemar_exact(only_first: int, only_second: int) -> float:
-    """The two-sided p value of McNemar's exact test: a fair coin thrown once for each question that one got right.
-
-    McNemar, "Note on the sampling error of the difference between correlated proportions or percentages",
-    Psychometrika 12 (1947), with the binomial distribution in place of its approximation. 1 when there is none.
-    """
-    throws = only_first + only_second
-    if throws == 0:
-        return 1.0
-    tail = sum(math.comb(throws, heads) for heads in range(min(only_first, only_second) + 1))
-    return min(1.0, 2 * tail / (1 << throws))
-
-
-def difference_interval(
-    only_first: int, only_second: int, items: int, confidence: float = CONFIDENCE
-) -> tuple[float, float]:
-    """Where the true difference of two paired shares is, second less first, with this ``confidence``.
-
-    Agresti and Min, "Simple improved confidence intervals for comparing matched proportions", Statistics in Medicine
-    24 (2005): Wald's interval after one half is added to each of the four counts.
-    """
-    z = statistics.NormalDist().inv_cdf((1 + confidence) / 2)
-    count, gains, losses = items + 2, only_second + 0.5, only_first + 0.5
-    middle = (gains - losses) / count
-    half = z * math.sqrt(gains + losses - (gains - losses) ** 2 / count) / count
-    return max(-1.0, middle - half), min(1.0, middle + half)

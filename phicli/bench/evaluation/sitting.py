@@ -10,9 +10,13 @@ from typing import Any, Protocol
 
 from phicli.answering.asked import Asked
 from phicli.bench.evaluation.asking import asked_of, reply_of
+from phicli.bench.evaluation.expected import Expected
 from phicli.bench.evaluation.remote import RemoteSubject
 from phicli.bench.evaluation.replies import Replies
+from phicli.bench.evaluation.scoring import AnsweringAndScoring
+from phicli.bench.evaluation.types import Talk
 from phicli.bench.watch import Watch
+from phicli.catalog.display_name import name_of
 from phicli.engine.starting import OnTick
 from phicli.jobs.notices import Notices
 from phicli.jobs.running import Done, Worker, run
@@ -35,6 +39,10 @@ class Plan(Protocol):
     @property
     def max_tokens(self) -> int:
         """The most tokens of a reply."""
+
+    @property
+    def not_scored(self) -> str:
+        """Why the probability of expected answers cannot be measured; empty where it can."""
 
     def key_data(self) -> dict[str, Any]:
         """Which model it is, whatever it is called."""
@@ -78,7 +86,7 @@ class Sitting:
             KeyboardInterrupt: Ctrl-C; what was under way at the first one is answered.
             PhiError: the model cannot be loaded, or cannot go on.
         """
-        name, replies, watch = self.plan.subject.model, self.replies, self.watch
+        name, replies, watch = name_of(self.plan.subject), self.replies, self.watch
 
         def loading(waited_s: float) -> None:
             watch.show(f"loading {name}: {waited_s:.0f} s")
@@ -86,8 +94,11 @@ class Sitting:
         watch.show(f"loading {name}")
         with self.plan.opened(Notices(watch.say), on_tick=loading) as worker:
             replies.journal.begin(self.plan.settings_data())
-            watch.show(f"{name}: {len(replies.items)} questions, {worker.slots} in parallel")
-            self.ask_by(worker)
+            if replies.missing:
+                watch.show(f"{name}: {len(replies.items)} questions, {worker.slots} in parallel")
+                self.ask_by(worker)
+            if isinstance(worker, AnsweringAndScoring) and worker.scoring is not None:
+                self.read_by(worker.scoring)
 
     def ask_by(self, worker: Worker[Asked, Outcome]) -> None:
         """Ask ``worker`` what has no reply yet. Raises as :meth:`ask`."""
@@ -101,11 +112,28 @@ class Sitting:
             self.on_reply()
             asked = len(replies) - first
             left_s = elapsed_s / asked * (len(waiting) - asked)
-            watch_line = f"{name}: {len(replies)} of {len(replies.items)}, {replies.right} right"
+            watch_line = f"{name_of(self.plan.subject)}: {len(replies)} of {len(replies.items)}, {replies.right} right"
             self.watch.show(watch_line, left_s)
 
         requests = ((number, asked_of(replies.items[number], name, sampling)) for number in waiting)
         run(requests, [worker], take, on_draining=self._draining)
+
+    def read_by(self, worker: Worker[Talk, Expected]) -> None:
+        """Have ``worker`` read the expected answers whose probability is not known. Raises as :meth:`ask`."""
+        replies, waiting, started = self.replies, self.replies.unread, self.clock()
+        talks = [(number, talk) for number in waiting if (talk := replies.items[number].talk) is not None]
+        known = replies.read
+
+        def take(done: Done[Talk, Expected]) -> None:
+            elapsed_s = self.clock() - started
+            replies.add_expected(done.number, done.result, elapsed_s)
+            self.on_reply()
+            read = replies.read - known
+            line = f"{name_of(self.plan.subject)}: {replies.read} of {known + len(talks)} expected answers read"
+            self.watch.show(line, elapsed_s / read * (len(talks) - read))
+
+        if talks:
+            run(iter(talks), [worker], take, on_draining=self._draining)
 
     def _draining(self, under_way: int) -> None:
         """The first Ctrl-C came."""

@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, Protocol, Self, get_args
 
+from phicli.bench.evaluation.expected import Expected
+from phicli.chat_format.types import Message, ToolCall
+from phicli.tools.types import Tool
+
 ReplyEnd = Literal["stop", "length", "context", "error"]
 _ENDS: Final = get_args(ReplyEnd)
 
@@ -40,9 +44,43 @@ class Rule(Protocol):
         """The verdict on a reply without white space around it; never raises."""
 
 
+class Talk(Rule, Protocol):
+    """The rule of a question from training data: a conversation with the answer that is expected."""
+
+    @property
+    def before(self) -> tuple[Message, ...]:
+        """The conversation in front of the answer."""
+
+    @property
+    def answer(self) -> Message:
+        """The expected answer."""
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """Those that the model is told of."""
+
+    @property
+    def line(self) -> int:
+        """The line of the example, from 1."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all texts in front of the answer, and of the declared tools."""
+
+    def verdict_on(self, reply: Reply) -> Verdict:
+        """The verdict on a reply, its tool calls included."""
+
+    def f1(self, reply: Reply) -> float:
+        """What the words of the reply and of the answer have in common, 0 to 1."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One question; ``max_tokens`` is None where the line leaves it to the command."""
+    """One question; ``max_tokens`` is None where the line leaves it to the command.
+
+    ``talk`` is the rule of a question from training data, and None for others. For these, ``max_tokens`` is what the
+    reply may have at least.
+    """
 
     item_id: str
     question: str
@@ -50,6 +88,14 @@ class Item:
     rule: Rule
     system: str | None = None
     max_tokens: int | None = None
+    talk: Talk | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all texts that the model is asked with."""
+        if self.talk is not None:
+            return self.talk.size_bytes
+        return len(self.prompt.encode()) + len((self.system or "").encode())
 
     @property
     def prompt(self) -> str:
@@ -63,16 +109,22 @@ class Item:
 
     def verdict_on(self, reply: Reply) -> Verdict:
         """The verdict on a reply; where there is none it says why, and does not count."""
-        return wrong(reply.error) if reply.failed else self.judge(reply.text)
+        if reply.failed:
+            return wrong(reply.error)
+        return self.judge(reply.text) if self.talk is None else self.talk.verdict_on(reply)
 
 
 @dataclass(frozen=True, slots=True)
 class ItemSet:
-    """The questions of a file in their order; ``sha256`` is that of its bytes."""
+    """The questions of a file in their order; ``sha256`` is that of its bytes.
+
+    ``total`` is the most questions that the file may have: ``items`` may be only the first of them.
+    """
 
     name: str
     items: tuple[Item, ...]
     sha256: str
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +133,8 @@ class Reply:
 
     ``finish_reason`` is ``stop``, ``length`` (cut at the most tokens), ``context`` (the question did not fit) or
     ``error`` (the engine could not take it); with the last two there is no reply, and ``error`` says why. Times are in
-    milliseconds: the engine's own for the prompt and the answer, and ``total_ms`` seen from outside.
+    milliseconds: the engine's own for the prompt and the answer, and ``total_ms`` seen from outside. Each of the
+    ``tool_calls`` has ``name`` and ``arguments``.
     """
 
     text: str
@@ -93,6 +146,7 @@ class Reply:
     decode_ms: float
     total_ms: float
     error: str = ""
+    tool_calls: tuple[Mapping[str, Any], ...] = ()
 
     @classmethod
     def none(cls, finish_reason: ReplyEnd, error: str, *, prompt_tokens: int = 0) -> Self:
@@ -103,6 +157,11 @@ class Reply:
     def failed(self) -> bool:
         """There is no reply, so it is neither right nor wrong."""
         return self.finish_reason in ("context", "error")
+
+    @property
+    def calls(self) -> tuple[ToolCall, ...]:
+        """The tool calls."""
+        return tuple(ToolCall(call["name"], call["arguments"]) for call in self.tool_calls)
 
     def to_data(self) -> dict[str, Any]:
         """Its JSON form."""
@@ -118,13 +177,15 @@ class Reply:
         try:
             text, reasoning, reason = data["text"], data["reasoning"], data["finish_reason"]
             problem = data.get("error", "")
+            calls = tuple({"name": str(one["name"]), "arguments": dict(one["arguments"])} for one in
+                          data.get("tool_calls", ()))  # fmt: skip
             counts = int(data["prompt_tokens"]), int(data["completion_tokens"])
             times = float(data["prompt_ms"]), float(data["decode_ms"]), float(data["total_ms"])
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"a saved reply: {error}") from error
         if not all(isinstance(one, str) for one in (text, reasoning, problem)) or reason not in _ENDS:
             raise ValueError("a saved reply has a wrong text or end")
-        return cls(text, reasoning, reason, *counts, *times, problem)
+        return cls(text, reasoning, reason, *counts, *times, problem, calls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +203,20 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class ItemResult:
-    """One question with the reply and the verdict on it; a question that failed has none that counts."""
+    """One question with the reply and the verdict on it; a question that failed has none that counts.
+
+    ``expected`` is how probable the expected answer is; None where that was not measured.
+    """
 
     item: Item
     reply: Reply
     verdict: Verdict
+    expected: Expected | None = None
+
+    @property
+    def f1(self) -> float | None:
+        """The words that the reply and the expected answer have in common; None for other kinds of questions."""
+        return None if self.item.talk is None or self.failed else self.item.talk.f1(self.reply)
 
     @property
     def failed(self) -> bool:
@@ -167,5 +237,7 @@ class ItemResult:
             "expected": self.item.rule.expected,
             "right": None if self.failed else self.verdict.right,
             "reason": self.verdict.reason,
+            "f1": self.f1,
+            **(self.expected.to_data() if self.expected else {}),
             **self.reply.to_data(),
         }

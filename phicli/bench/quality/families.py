@@ -59,11 +59,11 @@ def each_quality(
     """
     extent = QUICK if options.quick else USUAL
     for family in families(runs) if options.quality else ():
-        speeds = {run.subject.path: run.decode_tps.mean for run in family.runs if run.decode_tps}
+        speeds = {run.subject: run.decode_tps.mean for run in family.runs if run.decode_tps}
 
-        def told(subject: Subject, done: int, speeds: dict[Path, float] = speeds) -> None:
+        def told(subject: Subject, done: int, speeds: dict[Subject, float] = speeds) -> None:
             if done == 0:
-                tell(_words(subject, extent, speeds.get(subject.path)))
+                tell(_words(subject, extent, speeds.get(subject)))
 
         found = measure_quality(
             family.subjects,
@@ -86,16 +86,16 @@ def families(runs: Sequence[Run]) -> tuple[Family, ...]:
 
     Of several engines that report probabilities it is the first one's; without such an engine there are none.
 
-    They are those of one variant of the catalog, else those whose names differ in the quantization only. A file that
-    comes twice, in another place or with other settings, counts once.
+    They are those of one variant of the catalog, else those whose names differ in the quantization only, with the same
+    adapters. A file that comes twice, in another place or with other settings, counts once.
     """
-    found: dict[str, dict[str, Run]] = {}
+    found: dict[tuple[str, ...], dict[str, Run]] = {}
     able = [run for run in runs if can(run.subject.engine, Ability.SCORES)]
     for run in able:
         subject = run.subject
         if subject.engine == able[0].subject.engine:
             content = subject.sha256 or str(subject.path.resolve())
-            found.setdefault(_model(subject), {}).setdefault(content, run)
+            found.setdefault((_model(subject), *(one.mark for one in subject.adapters)), {}).setdefault(content, run)
     return tuple(Family(tuple(files.values())) for files in found.values() if len(files) > 1)
 
 

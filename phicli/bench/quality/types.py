@@ -82,4 +82,5 @@ def _subject(subject: Subject) -> dict[str, Any]:
         "quant": subject.quant,
         "path": str(subject.path),
         "size_bytes": subject.size_bytes,
+        "adapters": [adapter.to_data() for adapter in subject.adapters],
     }

@@ -9,7 +9,7 @@ from phicli.bench.measuring.surroundings import Surroundings, busy_warning
 from phicli.catalog.display_name import name_of
 from phicli.engine.settings import FIELDS, value_text
 from phicli.hardware.types import Cpu
-from phicli.records.run import Run, Workload
+from phicli.records.run import Run, Subject, Workload
 from phicli.records.workload_texts import TEXTS
 
 
@@ -26,7 +26,7 @@ def subject_differences(ours: Run, theirs: Run) -> tuple[str, ...]:
     Names do not matter where the hashes are known.
     """
     mine, other = ours.subject, theirs.subject
-    found = _difference("engine", mine.engine, other.engine)
+    found = _adapter_differences(mine, other) + _difference("engine", mine.engine, other.engine)
     if mine.sha256 and other.sha256:
         if mine.sha256 == other.sha256:
             return found
@@ -36,6 +36,16 @@ def subject_differences(ours: Run, theirs: Run) -> tuple[str, ...]:
     names = _difference("model", mine.model, other.model) + _difference("quant", mine.quant, other.quant)
     same_size = mine.size_bytes == other.size_bytes and not (mine.sha256 and other.sha256)
     return names + (() if names or same_size else _difference("file content", *content)) + found
+
+
+def _adapter_differences(ours: Subject, theirs: Subject) -> tuple[str, ...]:
+    """Whether other adapters were used, or files that have changed; what they are called does not matter."""
+    if [one.mark for one in ours.adapters] == [one.mark for one in theirs.adapters]:
+        return ()
+    mine, other = ([one.label for one in subject.adapters] for subject in (ours, theirs))
+    if mine == other:
+        mine, other = ([f"SHA-256 {one.sha256[:12]}" for one in subject.adapters] for subject in (ours, theirs))
+    return _difference("adapters", _plain(mine), _plain(other))
 
 
 def settings_differences(ours: Run, theirs: Run) -> tuple[str, ...]:

@@ -39,10 +39,11 @@ def flaws(data: Mapping[str, Any]) -> Iterator[str]:
     for name, kinds in (("settings", _SETTINGS), ("hardware", _HARDWARE)):
         if isinstance(data.get(name), dict):
             yield from _flaws(data[name], kinds, f"{name}.")
-    samples = data.get("samples")
-    for place, sample in enumerate(samples if isinstance(samples, list) else (), start=1):
-        if isinstance(sample, dict):
-            yield from _flaws(sample, _SAMPLE, f"sample {place}: ")
+    for name, word, kinds in (("samples", "sample", _SAMPLE), ("adapters", "adapter", _ADAPTER)):
+        rows = data.get(name)
+        for place, row in enumerate(rows if isinstance(rows, list) else (), start=1):
+            if isinstance(row, dict):
+                yield from _flaws(row, kinds, f"{word} {place}: ")
     if data.get("prompt_tokens") == data.get("generated_tokens") == 0:
         yield "prompt_tokens and generated_tokens are both 0; one of them must be above 0"
 
@@ -108,7 +109,7 @@ _HASH: Final = ValueKind(
     "64 lower-case hexadecimal digits", lambda value: isinstance(value, str) and bool(_SHA256.fullmatch(value))
 )
 
-_SAMPLES: Final = ValueKind(
+_OBJECTS: Final = ValueKind(
     "a list of objects", lambda value: isinstance(value, list) and all(isinstance(one, dict) for one in value)
 )
 
@@ -129,7 +130,8 @@ _RUN: Final[Mapping[str, ValueKind]] = {
     "generated_tokens": _TOKENS,
     "depth_tokens": _TOKENS,
     "text": _or_null(ValueKind(f"one of {', '.join(TEXTS)}", lambda value: value in tuple(TEXTS))),
-    "samples": _SAMPLES,
+    "adapters": _optional(_OBJECTS),
+    "samples": _OBJECTS,
     "load_ms": _SINCE_0_MS,
     "cold_ttft_ms": _or_null(_SINCE_0_MS),
     "peak_rss_bytes": _or_null(_BYTES),
@@ -155,6 +157,13 @@ _HARDWARE: Final[Mapping[str, ValueKind]] = {
     "physical_cores": _or_null(_COUNT),
     "threads": _or_null(_COUNT),
     "gpus": _or_null(_TEXTS),
+}
+_ADAPTER: Final[Mapping[str, ValueKind]] = {
+    "name": _TEXT,
+    "path": _TEXT,
+    "scale": _number("a number from -100 to 100", -100.0, 100.0),
+    "size_bytes": _BYTES,
+    "sha256": _HASH,
 }
 _SAMPLE: Final[Mapping[str, ValueKind]] = {
     "prompt_ms": _TIME,

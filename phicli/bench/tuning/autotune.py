@@ -9,6 +9,7 @@ from phicli.bench.measuring.surroundings import look_around
 from phicli.bench.subjects import subjects
 from phicli.bench.tuning.tune import TuneOptions, Tuner, Tuning
 from phicli.bench.watch import Watch
+from phicli.catalog.display_name import display_name, name_of
 from phicli.engine.abilities import Ability
 from phicli.engine.starting import DEFAULT_ENGINE, build_of, require
 from phicli.errors import UsageError, UserInterruptError
@@ -49,10 +50,27 @@ def autotune(models: Sequence[str], options: TuneOptions, watch: Watch) -> Itera
     notice_threads(options.settings.get("threads", ()), watch.say)
     tuner = Tuner(options, look_around(), watch, on_too_large(watch.say, check=options.memory_check))
     try:
-        for subject in subjects(models):
+        for subject in _alone(models):
             yield from _tune(subject, tuner)
     except KeyboardInterrupt:
         raise UserInterruptError("interrupted") from None
+
+
+def _alone(models: Sequence[str]) -> tuple[Subject, ...]:
+    """What ``models`` name.
+
+    Raises:
+        UsageError: one has an adapter, for which no settings are saved.
+        PhiError: as for :func:`~phicli.bench.subjects.subjects`.
+    """
+    found = subjects(models)
+    for one in found:
+        if one.adapters:
+            raise UsageError(
+                f"phi autotune saves settings for models, not for adapters: {name_of(one)}",
+                f"tune the model: phi autotune {display_name(one.model, one.quant)}",
+            )
+    return found
 
 
 def _tune(subject: Subject, tuner: Tuner) -> Iterator[Tuning]:
@@ -75,5 +93,5 @@ def forget(models: Sequence[str]) -> Forgotten:
     """
     if not models:
         return Forgotten((), forget_all_tuned())
-    names = tuple(one.model for one in subjects(models) if forget_tuned(one.path, one.sha256))
+    names = tuple(one.model for one in _alone(models) if forget_tuned(one.path, one.sha256))
     return Forgotten(names, len(names))

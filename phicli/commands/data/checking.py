@@ -13,13 +13,22 @@ from phicli.ui.terminal import Terminal
 from phicli.ui.training_data import ReadingBar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 
 def check_files(
-    terminal: Terminal, file: str, validation: str | None, options: CheckOptions, model: str | None
-) -> Report:
-    """The report of a training file and, where there is one, of a validation file.
+    terminal: Terminal, file: str, validation: str | None, options: CheckOptions, model: str | None,
+    *, names: Sequence[str] = (),
+) -> Report:  # fmt: skip
+    """The report of a training file and, where there is one, of a validation file; Ctrl-C ends it early.
+
+    Args:
+        terminal: shows how far it is.
+        file: what was typed for the training file.
+        validation: what was typed for the validation file.
+        options: what is checked.
+        model: counts tokens; None where they are not counted.
+        names: what the files are called in messages, where that is not what was typed.
 
     Raises:
         PhiError: a file cannot be read, or there is no such model.
@@ -30,9 +39,13 @@ def check_files(
         sources = [stack.enter_context(opened(name)) for name in (file, validation) if name is not None]
         counter = None if model is None else stack.enter_context(_counter(terminal, model))
         checking = Checking(options, counter)
-        for source in sources:
-            with ReadingBar(terminal, f"checking {source.name}", source.size_bytes) as bar:
-                checking.read(source.file, source.name, bar.update)
+        try:
+            for number, source in enumerate(sources):
+                name = names[number] if names else source.name
+                with ReadingBar(terminal, f"checking {name}", source.size_bytes) as bar:
+                    checking.read(source.file, name, bar.update)
+        except KeyboardInterrupt:
+            checking.interrupt()
         return checking.report()
 
 

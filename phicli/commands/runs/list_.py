@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from phicli.commands.model_names import complete_known
 from phicli.commands.options import Json, checked
+
+if TYPE_CHECKING:
+    from phicli.records.history import Entry, History
 
 
 def complete_kind(incomplete: str) -> list[str]:
@@ -21,6 +25,19 @@ def _kind(typed: str) -> object:
     from phicli.records.history import kind_of
 
     return kind_of(typed)
+
+
+def _entries(history: History, kind: str | None, model: str | None, most: int) -> Sequence[Entry]:
+    """The newest entries of ``kind`` and ``model``; an adapter belongs to the name of a model, as the list shows it."""
+    from phicli.catalog.display_name import name_of, with_adapters
+    from phicli.catalog.names import PLUS
+
+    found = history.entries(kind=kind, model=model, limit=most)
+    if found or model is None or PLUS not in model:
+        return found
+    wanted = model.lower()
+    both = [(one, (name_of(one), with_adapters(one.model, one.adapters))) for one in history.entries(kind=kind)]
+    return [entry for entry, names in both if wanted in map(str.lower, names)][:most]
 
 
 def list_(
@@ -38,7 +55,7 @@ def list_(
         str | None,
         typer.Option(
             "--model",
-            help="Only runs of this model, e.g. phi-4-mini or phi-4-mini:q4_k_m.",
+            help="Only runs of this model, e.g. phi-4-mini, phi-4-mini:q4_k_m or phi-4-mini+ADAPTER.",
             show_default=False,
             autocompletion=complete_known,
         ),
@@ -56,6 +73,6 @@ def list_(
 
     wanted = kind_of(kind)
     terminal = Terminal.current()
-    found = open_history(terminal).entries(kind=wanted, model=model, limit=limit + 1)
+    found = _entries(open_history(terminal), wanted, model, limit + 1)
     narrowed = kind is not None or model is not None
     print_list(terminal, found[:limit], more=len(found) > limit, as_json=as_json, narrowed=narrowed)

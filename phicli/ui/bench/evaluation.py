@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from phicli.bench.evaluation.evaluate import EvaluationFindings
 from phicli.bench.evaluation.result import Evaluation, Paired
-from phicli.ui.bench import cells
+from phicli.ui.bench import cells, expected_answers
 from phicli.ui.bench.cells import markdown_table, markdown_text
 from phicli.ui.bench.figures import rate
+from phicli.ui.bench.run_columns import labels_of
 from phicli.ui.envelope import json_line, print_result
 from phicli.ui.tables import Column, print_rows
 from phicli.ui.terminal import Terminal, one_line
@@ -55,7 +56,7 @@ def print_evaluations(
     elif output == "markdown":
         _print_markdown(terminal, found, comparisons)
     else:
-        _print_text(terminal, found, comparisons)
+        print_compared(terminal, found, comparisons)
     if output in ("csv", "jsonl"):
         for one in found:
             if one.failed:
@@ -90,6 +91,7 @@ def _row(one: Evaluation) -> dict[str, str]:
         "right": f"{one.right} of {one.answered}",
         "accuracy": f"{accuracy.estimate:.1%}" if accuracy else "",
         "95 % interval": f"{accuracy.low:.1%} to {accuracy.high:.1%}" if accuracy and known else "",
+        **expected_answers.cells_of(one),
         "failed": str(one.failed),
         "cut": str(one.cut),
         "tokens/s": rate(speed) if speed else "",
@@ -107,14 +109,25 @@ def _time(seconds: float) -> str:
     return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole // 60 % 60} min"
 
 
-def _print_text(terminal: Terminal, found: Sequence[Evaluation], comparisons: Sequence[Paired]) -> None:
-    below = [*_notes(found, comparisons), *_wrong(found)]
+def print_compared(
+    terminal: Terminal, found: Sequence[Evaluation], comparisons: Sequence[Paired], *, see_all: str = _SEE_ALL
+) -> None:
+    """Show ``found`` (at least one) as a table with sentences; ``see_all`` says where all replies are.
+
+    Raises:
+        OutputClosedError: the reader has closed it.
+    """
+    below = [*_notes(found, comparisons), *_wrong(found, see_all)]
     print_rows(terminal, _layouts(found), [_row(one) for one in found], above=[_about(found[0])], below=below)
 
 
 def _layouts(found: Sequence[Evaluation]) -> tuple[tuple[Column, ...], ...]:
     """From wide to narrow; a column for what failed only where something did."""
     failed = (_FAILED,) if any(one.failed for one in found) else ()
+    if any(one.has_talks for one in found):
+        all_of = (_MODEL, _RIGHT, _ACCURACY, _INTERVAL, *expected_answers.WITH_INTERVALS, *failed)
+        short = (_MODEL, _RIGHT, _ACCURACY, expected_answers.F1, expected_answers.PERPLEXITY)
+        return ((*all_of, _CUT, _SPEED, _TIME), all_of, (*short, *failed), short)
     least = (_MODEL, _RIGHT, _ACCURACY, _INTERVAL, *failed)
     return ((*least, _CUT, _SPEED, _TIME), least, (_MODEL, _RIGHT, _ACCURACY))
 
@@ -123,17 +136,22 @@ def _about(one: Evaluation) -> str:
     """What was asked, and how, in a line."""
     settings = one.settings
     how = "greedy" if not settings.get("temperature") else f"temperature {settings['temperature']}"
+    longer = ", more where a longer answer is expected" if one.has_longer else ""
     return one_line(
         f"{one.set_name}: {counted(one.total, 'question')}, {how}, seed {settings.get('seed')}, "
-        f"at most {settings.get('max_tokens')} tokens each, {settings.get('slots')} in parallel"
+        f"at most {settings.get('max_tokens')} tokens each{longer}, {settings.get('slots')} in parallel"
     )
 
 
 def _notes(found: Sequence[Evaluation], comparisons: Sequence[Paired]) -> Iterator[str]:
     for one in found:
-        if not one.complete:
+        if len(one.results) < one.total:
             yield f"{one.label}: incomplete, {len(one.results)} of {one.total} questions were asked"
-    yield from map(comparison_line, comparisons)
+    for pair in comparisons:
+        yield comparison_line(pair)
+        yield from expected_answers.difference_lines(pair)
+    yield from expected_answers.incomparable_lines(found, comparisons)
+    yield from expected_answers.notes_on(found)
     yield from _failures(found)
 
 
@@ -148,7 +166,7 @@ def _failures(found: Sequence[Evaluation]) -> Iterator[str]:
             yield f"  {result.item.item_id}: {result.reply.error}"
 
 
-def _wrong(found: Sequence[Evaluation]) -> Iterator[str]:
+def _wrong(found: Sequence[Evaluation], see_all: str) -> Iterator[str]:
     """The first replies that are wrong, and how to see the others."""
     for one in found:
         wrong = [result for result in one.results if result.wrong]
@@ -159,13 +177,19 @@ def _wrong(found: Sequence[Evaluation]) -> Iterator[str]:
             cut = " (cut off at the maximum number of tokens)" if result.reply.finish_reason == "length" else ""
             yield f"  {result.item.item_id}: {result.verdict.reason}{cut}"
     if any(one.right < len(one.results) for one in found):
-        yield _SEE_ALL
+        yield see_all
 
 
 def _print_jsonl(terminal: Terminal, found: Sequence[Evaluation]) -> None:
     """One JSON object per line, question and model: the reply, the verdict, and how it was made."""
     for one in found:
-        about = {"run_id": one.run_id, "model": one.subject.model, "quant": one.subject.quant, "set": one.set_name}
+        about: dict[str, Any] = {
+            "run_id": one.run_id,
+            "model": one.subject.model,
+            "quant": one.subject.quant,
+            "set": one.set_name,
+        }
+        about |= {"adapters": [adapter.to_data() for adapter in one.subject.adapters]}
         about |= {"engine": one.subject.engine, "build": one.subject.build, "seed": one.settings.get("seed")}
         for result in one.results:
             terminal.write(json_line(terminal, {**about, **result.to_data()}))
@@ -186,10 +210,12 @@ def _record(one: Evaluation) -> Mapping[str, Any]:
         "accuracy": accuracy.estimate if accuracy else None,
         "accuracy_low": accuracy.low if accuracy else None,
         "accuracy_high": accuracy.high if accuracy else None,
+        **expected_answers.record_of(one),
         **{name: data[name] for name in ("failed", "cut", "generated_tokens", "generated_tps", "wall_s", "complete")},
         **{name: one.settings.get(name) for name in settings},
         "sha256": data["sha256"],
         "path": data["path"],
+        "adapters": labels_of(one.subject.adapters),
     }
 
 

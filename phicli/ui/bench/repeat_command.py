@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from phicli.catalog.display_name import name_of
+from phicli.catalog.display_name import display_name
+from phicli.catalog.names import PLUS
 from phicli.engine.settings import FIELDS, value_text
 from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.records.run import Run
@@ -39,12 +40,12 @@ def command_of(
 
 
 def _name(run: Run) -> str:
-    """What was measured, as it is typed: a path, else a name, with the quant where a name can have one."""
+    """What was measured, as it is typed: a path, else a name with the quant where it can have one; then adapters."""
     subject = run.subject
+    name, path = display_name(subject.model, subject.quant), str(subject.path)
     if subject.model.lower().endswith(".gguf") or subject.path.name == subject.model:
-        path = str(subject.path)
-        return f"./{path}" if path.startswith("-") else path
-    return name_of(subject)
+        name = f"./{path}" if path.startswith("-") else path
+    return PLUS.join([name, *(adapter.typed for adapter in subject.adapters)])
 
 
 def _work(runs: Sequence[Run]) -> list[str]:

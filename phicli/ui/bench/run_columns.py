@@ -7,12 +7,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from phicli.bench.runs.run_files import run_of
+from phicli.catalog.names import PLUS
 from phicli.engine.settings import FIELDS
 from phicli.errors import PhiError
+from phicli.records.adapters import MeasuredAdapter, readable_adapters
 from phicli.records.history import Entry
 from phicli.records.run import Run
 from phicli.ui.bench.cells import Cell
 from phicli.ui.bench.run_facts import processor
+
+
+def labels_of(adapters: Sequence[MeasuredAdapter]) -> str:
+    """The adapters of a model in one cell, as they are typed behind its name."""
+    return PLUS.join(adapter.label for adapter in adapters)
+
 
 Record = Mapping[str, Cell]
 
@@ -51,6 +59,8 @@ def _flat(data: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Cell
         whole = f"{before}{name}"
         if isinstance(value, Mapping):
             yield from _flat(value, before if name in _UNNAMED else f"{whole}_")
+        elif whole == "adapters":
+            yield whole, labels_of(tuple(readable_adapters(value)))
         elif isinstance(value, list):
             texts = name == "warnings" and all(isinstance(one, str) for one in value)
             yield whole, "; ".join(value) if texts else json.dumps(value)
@@ -108,5 +118,6 @@ COLUMNS: Final[Mapping[str, Callable[[Run, Mapping[str, Any]], Cell]]] = {
     "memory_total_bytes": lambda run, _: run.hardware.get("memory_total_bytes"),
     "load_average": _field("load_average"),
     "warnings": lambda run, _: "; ".join(run.warnings),
+    "adapters": lambda run, _: labels_of(run.subject.adapters),
 }
 """Column to its value, given a run and its JSON."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from phicli.catalog.display_name import name_of
+from phicli.catalog.display_name import name_of, with_adapters
 from phicli.engine.settings import FIELDS, NO_SPECULATION, Field, value_text
 from phicli.records.run import Run
 from phicli.records.workload_texts import TEXTS
@@ -78,10 +78,12 @@ def engine(run: Run) -> str:
 def _labels(runs: Sequence[Run]) -> tuple[str, ...]:
     """The label of each run; files that would have the same one have their path."""
     paths: dict[str, set[Path]] = {}
-    names = [name_of(run.subject) for run in runs]
-    for name, run in zip(names, runs, strict=True):
-        paths.setdefault(name, set()).add(run.subject.path)
-    return tuple(str(run.subject.path) if len(paths[name]) > 1 else name for name, run in zip(names, runs, strict=True))
+    subjects = [run.subject for run in runs]
+    for one in subjects:
+        paths.setdefault(name_of(one), set()).add(one.path)
+    return tuple(
+        with_adapters(str(one.path), one.adapters) if len(paths[name_of(one)]) > 1 else name_of(one) for one in subjects
+    )
 
 
 def _load_average(runs: Sequence[Run]) -> list[str]:

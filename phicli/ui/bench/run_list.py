@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from phicli.catalog.display_name import name_of
+from phicli.catalog.display_name import name_of, with_adapters
 from phicli.engine.settings import FIELDS, value_text
 from phicli.records.history import Entry
 from phicli.ui.bench.headline import headline, work_of
@@ -63,11 +63,12 @@ def removal_lines(entries: Sequence[Entry]) -> list[str]:
 
 
 def listed_data(entry: Entry) -> dict[str, Any]:
-    """An entry in ``phi runs list --json``: of the data, which can be long, only the settings."""
+    """An entry in ``phi runs list --json``: of the data, which can be long, only settings and adapters."""
     return {name: value for name, value in entry.to_data().items() if name != "data"} | {
         "work": work_of(entry),
         "result": headline(entry),
         "settings": entry.data.get("settings"),
+        "adapters": [adapter.to_data() for adapter in entry.adapters],
     }
 
 
@@ -94,7 +95,7 @@ def _row(entry: Entry, differing: Sequence[str], *, several: bool, local: bool) 
         "run": entry.run_id,
         "made": _local(entry.made_at) if local else entry.made_at,
         "kind": entry.kind,
-        "model": (_path(entry) if several else "") or name_of(entry),
+        "model": with_adapters(path, entry.adapters) if several and (path := _path(entry)) else name_of(entry),
         "work": work_of(entry),
         "result": headline(entry),
         "engine": entry.build if entry.build.startswith(entry.engine) else f"{entry.engine} {entry.build}".strip(),

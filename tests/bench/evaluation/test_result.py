@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from phicli.bench.evaluation.estimates import difference_interval, mcnemar_exact
 from phicli.bench.evaluation.items import read_items
-from phicli.bench.evaluation.result import Evaluation, difference_interval, mcnemar_exact, paired
+from phicli.bench.evaluation.result import Evaluation, paired
 from phicli.bench.evaluation.types import ItemResult, Reply
 from phicli.records.run import Subject
 

@@ -16,7 +16,7 @@ from phicli.records.history import History
 from phicli.records.run import Run
 from tests.bench.quality.test_measure import rule
 from tests.fakes.scoring_engine import Launcher
-from tests.support.runs import quants, run
+from tests.support.runs import adapter, quants, run, with_adapters
 
 OPTIONS = BenchOptions()
 SIZES = {"Q4_K_M": 2 << 30, "Q8_0": 4 << 30, "Q6_K": 3 << 30}
@@ -51,6 +51,15 @@ def test_a_file_that_was_run_more_than_once_counts_once() -> None:
     again = replace(first, settings=replace(first.settings, threads=1))
     assert grouped([first, again]) == []
     assert grouped([first, again, other, other]) == [["Q4_K_M", "Q8_0"]]
+
+
+def test_the_same_quants_with_other_adapters_are_something_else() -> None:
+    small, large = bench_run("Q4_K_M"), bench_run("Q8_0")
+    tuned = with_adapters(small, adapter())
+    assert grouped([small, tuned]) == []
+    assert grouped([small, tuned, with_adapters(large, adapter(scale=0.5))]) == []
+    both = [small, tuned, with_adapters(large, adapter("the-same-file"))]
+    assert grouped([*both, large]) == [["Q4_K_M", "Q8_0"], ["Q4_K_M", "Q8_0"]]
 
 
 def test_copies_of_a_file_are_one() -> None:

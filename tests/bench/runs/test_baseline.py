@@ -12,9 +12,10 @@ from phicli.bench.runs.baseline import open_baseline
 from phicli.bench.runs.compare import BaselineResult
 from phicli.bench.runs.conditions import differences
 from phicli.errors import CheckFailedError, IntegrityError, NotFoundError, UsageError
+from phicli.records.adapters import MeasuredAdapter
 from phicli.records.history import Entry, History, entry_of
 from phicli.records.run import Run, Sample, Workload
-from tests.support.runs import depths, run, subject
+from tests.support.runs import adapter, depths, run, subject, with_adapters
 
 OTHER = {"sha256": "cd" * 32}
 
@@ -51,6 +52,7 @@ def compared(now: list[Run], name: str, *, fail_below: float | None, force: bool
             {"subject": replace(subject(), build="xllamacpp 1")},
             "engine build: xllamacpp 1, now xllamacpp 2026.10.11549",
         ),
+        ({"subject": replace(subject(), adapters=(adapter(scale=0.5),))}, "adapters: my-run:0.5, now none"),
         ({"hardware": {"cpu": "Z80"}}, "processor: Z80, now Intel(R) Xeon(R) Processor @ 2.10GHz"),
         ({"hardware": {**run().hardware, "gpus": ["A", "B"]}}, "GPUs: A, B, now none"),
         ({"hardware": {**run().hardware, "physical_cores": 4}}, "cores: 4, now 2"),
@@ -243,3 +245,29 @@ def test_a_kept_run_that_is_damaged(kept: History) -> None:
     kept.add(replace(entry_of(made("before")), data={**run().to_data(), "samples": [{"decode_ms": -3}]}))
     with pytest.raises(IntegrityError, match="sample 1: decode_ms is -3"):
         compared([made("now")], "before", fail_below=0.9, force=False, history=kept)
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        ((), ("adapters: none, now my-run",)),
+        ((adapter(scale=2),), ("adapters: my-run:2, now my-run",)),
+        ((adapter(sha256="34" * 32),), (f"adapters: SHA-256 {'34' * 6}, now SHA-256 {'12' * 6}",)),
+        ((adapter(), adapter("style")), ("adapters: my-run, style, now my-run",)),
+        ((adapter("an-older-name"),), ()),
+    ],
+)
+def test_other_adapters_are_another_subject(before: tuple[MeasuredAdapter, ...], said: tuple[str, ...]) -> None:
+    assert differences(with_adapters(run(), adapter()), with_adapters(run(), *before)) == said
+
+
+def test_the_last_run_of_a_model_is_not_that_of_its_adapter(kept: History) -> None:
+    keep(kept, with_adapters(made("tuned", 1), adapter()), made("plain", 0))
+    (ratio, *_) = compared([made("now", 2)], "last", fail_below=None, force=False, history=kept).ratios
+    assert "(plain)" in ratio.theirs
+    again = [with_adapters(made("now", 2), adapter())]
+    (ratio, *_) = compared(again, "last", fail_below=None, force=False, history=kept).ratios
+    assert (ratio.ours, "(tuned)" in ratio.theirs) == ("phi-4-mini:q4_k_m+my-run", True)
+    other = [with_adapters(made("now", 2), adapter("style", sha256="34" * 32))]
+    with pytest.raises(NotFoundError, match=r"no earlier run of phi-4-mini:q4_k_m\+style with these settings"):
+        compared(other, "last", fail_below=None, force=False, history=kept)

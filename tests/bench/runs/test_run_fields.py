@@ -13,7 +13,7 @@ from phicli.bench.runs.run_files import read_runs, run_of
 from phicli.errors import IntegrityError
 from phicli.records.history import Entry
 from phicli.records.run import Run
-from tests.support.runs import depths, drafted, quants, run, threads
+from tests.support.runs import adapter, depths, drafted, quants, run, threads, with_adapters
 
 HUGE = 10**40
 DAMAGED: list[tuple[dict[str, Any], str]] = [
@@ -34,6 +34,13 @@ DAMAGED: list[tuple[dict[str, Any], str]] = [
     ({"load_average": float("nan")}, "load_average is NaN; it must be a number of at least 0, or null"),
     ({"others_busy_cores": float("-inf")}, "others_busy_cores is -Infinity; it must be"),
     ({"repeat": "five"}, 'repeat is "five"; it must be a whole number from 1 to'),
+    ({"adapters": "my-run"}, 'adapters is "my-run"; it must be a list of objects'),
+    ({"adapters": [{}]}, "adapter 1: name is missing; it must be a non-empty string"),
+    (
+        {"adapters": [{**adapter().to_data(), "scale": float("nan")}]},
+        "adapter 1: scale is NaN; it must be a number from",
+    ),
+    ({"adapters": [{**adapter().to_data(), "sha256": "x"}]}, 'adapter 1: sha256 is "x"; it must be 64 lower-case'),
     ({"model": 5}, "model is 5; it must be a non-empty string"),
     ({"model": {"a": 1}}, "model is an object with 1 values; it must be a non-empty string"),
     ({"path": None}, "path is null; it must be a non-empty string"),
@@ -81,13 +88,18 @@ def test_a_field_that_is_missing_is_named(tmp_path: Path, name: str) -> None:
         run_of(entry)
 
 
-@pytest.mark.parametrize("one", [*quants(), *depths(), *threads(), *drafted(), run(peak=None, load_average=None)])
+ADAPTED = with_adapters(run(), adapter(scale=0.5), adapter("style", sha256="34" * 32))
+
+
+@pytest.mark.parametrize(
+    "one", [*quants(), *depths(), *threads(), *drafted(), run(peak=None, load_average=None), ADAPTED]
+)
 def test_what_phi_writes_has_no_flaw(one: Run) -> None:
     assert list(flaws(json.loads(json.dumps(one.to_data())))) == []
 
 
-@pytest.mark.parametrize("one", drafted())
-def test_drafts_and_texts_are_saved_and_read(one: Run) -> None:
+@pytest.mark.parametrize("one", [*drafted(), ADAPTED])
+def test_drafts_texts_and_adapters_are_saved_and_read(one: Run) -> None:
     assert Run.from_data(json.loads(json.dumps(one.to_data()))) == one
 
 
@@ -95,6 +107,15 @@ def test_what_may_be_missing() -> None:
     data = run().to_data()
     del data["text"], data["settings"]["speculation"]
     assert Run.from_data(data) == run()
-    for name in ("variant_id", "sha256", "cold_ttft_ms", "load_average", "warnings", "complete", "peak_rss_bytes"):
+    for name in (
+        "variant_id",
+        "sha256",
+        "cold_ttft_ms",
+        "load_average",
+        "warnings",
+        "complete",
+        "peak_rss_bytes",
+        "adapters",
+    ):
         del data[name]
     assert list(flaws(data)) == []
