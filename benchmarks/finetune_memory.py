@@ -1,8 +1,8 @@
-"""Memory and time of ``phi finetune``, planned and measured: ``python -m benchmarks.finetune_memory [CASE ...]``.
+"""Memory of ``phi finetune``, planned and measured: ``python -m benchmarks.finetune_memory [CASE ...]``.
 
 Each case is a model with random weights, saved in bfloat16 as Phi's are, and examples of one shape. ``phi finetune``
-trains it for some steps; the memory is the peak of the process that trains (resident set), the time is that of the
-steps. Needs the extra ``finetune``.
+trains it for a step or two; the memory is the peak of the process that trains (resident set). Needs the extra
+``finetune``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,6 +36,7 @@ class Case:
         answer: words of the answers.
         count: examples.
         options: for ``phi finetune``.
+        batch: examples of a step.
     """
 
     sizes: Mapping[str, Any]
@@ -43,7 +44,7 @@ class Case:
     answer: int
     count: int
     options: tuple[str, ...] = ()
-    batch: int = field(default=4)
+    batch: int = 4
 
 
 _SMALL: Final = {
@@ -54,6 +55,7 @@ _DEEP: Final = {**_SMALL, "intermediate_size": 512, "num_hidden_layers": 32, "nu
 _VOCABULARY: Final = {**_SMALL, "num_hidden_layers": 4, "vocab_size": 200_064}
 _LARGE: Final = {**_SMALL, "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 8,
                  "num_attention_heads": 16, "num_key_value_heads": 8, "vocab_size": 32_064}  # fmt: skip
+_MIB: Final = 1 << 20
 _BF16: Final = ("--dtype", "bfloat16")
 _AGAIN: Final = ("--checkpointing",)
 _ONE: Final = ("--micro-batch", "1")
@@ -114,26 +116,22 @@ def measured(case: Case, threads: int) -> dict[str, Any]:
         return {**needs, **json.loads(done.stdout)["data"]}
 
 
+def row(name: str, found: Mapping[str, Any]) -> str:
+    """A line of the table: sizes in MiB."""
+    planned, peak = (found[key] / _MIB for key in ("needed_memory_bytes", "peak_bytes"))
+    tokens, difference = f"{found['largest_batch_tokens']:,}", f"{100 * (planned / peak - 1):+.0f} %"
+    return f"| {name} | {tokens} | {planned:,.0f} | {peak:,.0f} | {difference} |"
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("cases", nargs="*")
+    parser.add_argument("cases", nargs="*", help=f"all by default, of: {'; '.join(CASES)}")
     parser.add_argument("--threads", type=int, default=1)
     typed = parser.parse_args()
-    for name, case in CASES.items():
-        if typed.cases and name not in typed.cases:
-            continue
-        found = measured(case, typed.threads)
-        print(
-            name,
-            found["largest_batch_tokens"],
-            *(
-                f"{found[k] / 2**20:.0f}"
-                for k in ("weights_bytes", "adapter_bytes", "activations_bytes", "needed_memory_bytes", "peak_bytes")
-            ),
-            f"{found['needed_memory_bytes'] / found['peak_bytes']:.2f}",
-            flush=True,
-        )
+    print("| model | tokens at once | planned, MiB | measured, MiB | difference |\n|---|---:|---:|---:|---:|")
+    for name in typed.cases or CASES:
+        print(row(name, measured(CASES[name], typed.threads)), flush=True)
 
 
 if __name__ == "__main__":

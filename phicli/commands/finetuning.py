@@ -175,10 +175,10 @@ def _trained(terminal: Terminal, asked: Asked, wish: Wish, prepared: Prepared) -
                     process.go()
         except PhiError:
             if pressed.count:
-                raise _interrupted(screen.saved, wish) from None
+                raise _interrupted(wish) from None
             raise
     if screen.result is None:
-        raise _interrupted(screen.saved, wish)
+        raise _interrupted(wish)
     write_output(wish.folder.curve, svg(f"{wish.base.name}: loss", *screen.curves).encode())
     result = {**screen.result, "estimated_s": screen.estimated_s, "needed_memory_bytes": prepared.needs.memory}
     wish.folder.write_result(result)
@@ -193,12 +193,13 @@ def _check_time(seconds: float, most_minutes: float | None) -> None:
         )
 
 
-def _interrupted(step: int, wish: Wish) -> UserInterruptError:
-    if not step:
+def _interrupted(wish: Wish) -> UserInterruptError:
+    from phicli.finetune.checkpoints import latest
+
+    found = latest(wish.folder.checkpoints)
+    if found is None:
         return UserInterruptError("stopped before anything was learned", "the same command begins again")
-    return UserInterruptError(
-        f"stopped; the checkpoint after step {step} is in {wish.folder.checkpoints}", "the same command continues"
-    )
+    return UserInterruptError(f"stopped; the checkpoint after step {found.step} is saved", "the same command continues")
 
 
 def _added(folder: RunFolder, name: str | None) -> Added:

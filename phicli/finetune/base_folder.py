@@ -22,7 +22,8 @@ _NAME: Final = "name a folder with config.json, tokenizer.json and *.safetensors
 class Shape:
     """What the sums need of a model: counts and sizes in elements.
 
-    ``original_context`` is where LongRoPE changes its factors, None without LongRoPE.
+    ``original_context`` is where LongRoPE changes its factors, None without LongRoPE; ``window`` is how many tokens
+    attention sees, None for all of them.
     """
 
     vocabulary: int
@@ -35,6 +36,7 @@ class Shape:
     context: int
     original_context: int | None
     tied: bool
+    window: int | None = None
 
     @property
     def linear_layers(self) -> tuple[tuple[int, int], ...]:
@@ -136,6 +138,7 @@ def _shape(config: Mapping[str, Any], typed: str) -> Shape:
             int(config["vocab_size"]), hidden, int(config["intermediate_size"]), int(config["num_hidden_layers"]),
             heads, int(config.get("num_key_value_heads") or heads), int(config.get("head_dim") or hidden // heads),
             context, int(original or context) if long else None, bool(config.get("tie_word_embeddings", False)),
+            int(config["sliding_window"]) if config.get("sliding_window") else None,
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise NotAModelError(f"config.json in {typed} lacks a size: {error}", "download the folder again") from None

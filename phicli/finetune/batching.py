@@ -24,10 +24,11 @@ _LOOKED_AT: Final = 500_000
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The largest micro-batch: tokens with padding, and how many of them are learned."""
+    """The largest micro-batch: tokens with padding, how many of them are learned, and the tokens of one row."""
 
     tokens: int
     learned: int
+    width: int = 0
 
 
 @dataclass(frozen=True)
@@ -107,13 +108,13 @@ class Schedule:
         """
         size = self.recipe.micro_batch
         if self.steps * self.recipe.batch_size > _LOOKED_AT:
-            return Load(size * max(self.lengths), sum(sorted(learned)[-size:]))
+            return Load(size * max(self.lengths), sum(sorted(learned)[-size:]), max(self.lengths))
         tokens = most = 0
         for step in range(self.steps):
             for micro in self.micro_batches(step):
                 tokens = max(tokens, self.size(micro))
                 most = max(most, sum(learned[one] for one in micro))
-        return Load(tokens, most)
+        return Load(tokens, most, max(self.lengths))
 
 
 @lru_cache(maxsize=2)

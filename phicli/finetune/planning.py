@@ -18,15 +18,19 @@ from phicli.finetune.options import DTYPE_BYTES, Recipe
 from phicli.units import format_bytes
 
 _MIB: Final = 1 << 20
-_RUNTIME_BYTES: Final = {"cpu": 385 * _MIB, "cuda": 1024 * _MIB}
-"""Python, torch (CPU build), transformers and PEFT after the first step. On a GPU: what CUDA and its libraries take and
-what the allocator holds in reserve, which is an assumption."""
+_RUNTIME_BYTES: Final = {"float32": 415 * _MIB, "bfloat16": 440 * _MIB}
+"""Python, torch (CPU build), transformers and PEFT after the first step, what is mapped from files included: the rest
+in ``python -m benchmarks.finetune_memory``. Products of matrices in bfloat16 have buffers of their own."""
+_GPU_BYTES: Final = 1024 * _MIB
+"""The same on a GPU: what CUDA and its libraries take, and what the allocator holds in reserve. An assumption."""
 _NF4: Final = 0.5 + 1 / 64 + 4 / (64 * 256)
 """Bytes of a weight in 4 bits: a scale of a byte for 64 of them, and one of 4 bytes for 256 scales (QLoRA)."""
 _HIDDEN: Final = {"float32": 44.125, "bfloat16": 38.125}
 _KEY_VALUE: Final = {"float32": 6.0, "bfloat16": 3.0}
 _FEED_FORWARD: Final = {"float32": 20.0, "bfloat16": 14.0}
 _RANK: Final = 16.0
+_MASK: Final = {"float32": 4.0, "bfloat16": 2.0}
+"""Bytes for each pair of tokens, which only examples longer than a sliding window have."""
 _LOGIT: Final = {"float32": 12, "bfloat16": 16}
 """Bytes for each learned token and entry of the vocabulary: the logits, their logarithms, the gradient."""
 _TRAINED: Final = 16
@@ -73,16 +77,17 @@ def needs_of(shape: Shape, recipe: Recipe, load: Load) -> Needs:
     kind = recipe.dtype
     trainable = trainable_parameters(shape, recipe.rank)
     weights, unpacked = weight_bytes(shape, recipe)
+    masked = load.width if shape.window is not None and load.width > shape.window else 0
     layer = load.tokens * (
         _HIDDEN[kind] * shape.hidden + _KEY_VALUE[kind] * 2 * shape.kv_heads * shape.head_size
-        + _FEED_FORWARD[kind] * shape.feed_forward + _RANK * recipe.rank
+        + _FEED_FORWARD[kind] * shape.feed_forward + _RANK * recipe.rank + _MASK[kind] * masked
     )  # fmt: skip
     kept = load.tokens * shape.hidden * DTYPE_BYTES[kind]
     layers = layer + shape.layers * kept if recipe.checkpointing else shape.layers * layer
     largest = 4 * 2 * shape.feed_forward * load.tokens  # the gradient of the widest matrix on the way back
     return Needs(
         trainable=trainable,
-        runtime=_RUNTIME_BYTES[recipe.device],
+        runtime=_GPU_BYTES if recipe.device == "cuda" else _RUNTIME_BYTES[kind],
         weights=weights + unpacked,
         adapter=_TRAINED * trainable,
         activations=int(layers + largest + _LOGIT[kind] * load.learned * shape.vocabulary),

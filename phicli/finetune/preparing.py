@@ -246,7 +246,7 @@ def _plan(wish: Wish, folder: RunFolder, *, resumed: bool) -> Prepared:
         schedule = Schedule(pairs.lengths, shape.original_context, recipe)
         recipe, needs = fitted(shape, recipe, schedule, pairs.learned, available)
         found = Prepared(recipe, needs, schedule.steps, len(pairs), count, sum(pairs.learned), available, free, resumed)
-    if needs.disk > free:
+    if needs.disk > free + (folder.used_bytes() if resumed else 0):
         raise DoesNotFitError(
             f"the run needs {format_bytes(needs.disk)}, but only {format_bytes(free)} are free on the disk of "
             f"{wish.folder.path}",

@@ -113,6 +113,14 @@ class RunFolder:
             )
         return True
 
+    def used_bytes(self) -> int:
+        """What checkpoints and adapters take on the disk; what is removed meanwhile takes nothing."""
+        used = 0
+        for path in (one for folder in (self.checkpoints, self.best, self.adapter) for one in folder.rglob("*")):
+            with contextlib.suppress(OSError):
+                used += path.stat().st_size if path.is_file() else 0
+        return used
+
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
         """Within the context this process alone has the folder, which is made; one that stays empty goes again.

@@ -15,10 +15,13 @@ from phicli.ui.columns import aligned
 from phicli.ui.envelope import print_result
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
+from phicli.ui.wrapping import width_of
 from phicli.units import counted, format_bytes
 
 _BLOCKS: Final = "▁▂▃▄▅▆▇█"
 _COLUMNS: Final = 60
+_BESIDE: Final = len("loss  10.0000 ")
+"""Columns that stand beside the curve."""
 _REPORTS: Final = 10
 """Lines about the loss where standard error is no terminal."""
 
@@ -34,7 +37,7 @@ class TrainingScreen:
         self._losses: list[tuple[int, float]] = []
         self._validations: list[tuple[int, float]] = []
         self._began, self._first = monotonic(), 0
-        self.step = self.saved = 0
+        self.step = 0
         self.estimated_s: float | None = None
         self.result: Mapping[str, Any] | None = None
 
@@ -55,8 +58,6 @@ class TrainingScreen:
                 self._status.clear()
                 self._terminal.say(f"measured: about {span(event['seconds'])} from now on")
                 self._began = monotonic()
-            case "saved":
-                self.saved = event["step"]
             case "step":
                 self._stepped(event)
             case "validation":
@@ -69,7 +70,7 @@ class TrainingScreen:
                 self.result = {key: value for key, value in event.items() if key not in ("event", *curves)}
                 self._status.clear()
                 if self._terminal.shows_progress and len(self._losses) > 1:
-                    self._terminal.say(f"loss {curve_line(self._losses)} {self._losses[-1][1]:.4f}")
+                    self._terminal.say(f"loss {self._curve()} {self._losses[-1][1]:.4f}")
                 self.result |= {"loss": self._last(self._losses), "validation_loss": self._best()}
 
     def stopping(self) -> None:
@@ -86,7 +87,7 @@ class TrainingScreen:
         self._status.clear()
 
     def _loaded(self, event: Mapping[str, Any]) -> None:
-        self.step = self.saved = self._first = event["step"]
+        self.step = self._first = event["step"]
         self._losses = [(step, loss) for step, loss in event["losses"]]
         self._validations = [(step, loss) for step, loss in event["validations"]]
         if self.step:
@@ -103,6 +104,9 @@ class TrainingScreen:
             self._status.update(f"{text}, {left} left")
         elif self.step % max(1, self._steps // _REPORTS) == 0:
             self._terminal.say(text)
+
+    def _curve(self) -> str:
+        return curve_line(self._losses, min(_COLUMNS, width_of(self._terminal.stderr) - _BESIDE))
 
     @staticmethod
     def _last(points: Points) -> float | None:
@@ -152,12 +156,14 @@ def print_trained(terminal: Terminal, folder: RunFolder, result: Mapping[str, An
 
 def _result_rows(folder: RunFolder, result: Mapping[str, Any], added: Added) -> Iterator[tuple[str, str]]:
     yield "adapter", added.adapter.name
-    early = ", stopped early: the validation loss rose" if result["early"] else ""
+    early = ", stopped early: the validation loss no longer fell" if result["early"] else ""
     yield "steps", f"{result['step']:,}{early}"
     if result["loss"] is not None:
         yield "loss", f"{result['loss']:.4f}"
     if result["validation_loss"] is not None:
         yield "validation loss", f"{result['validation_loss']:.4f} (the adapter is from that step)"
+    if result.get("estimated_s"):
+        yield "time", f"{span(result['seconds'])} ({span(result['estimated_s'])} planned)"
     if result["peak_bytes"]:
         yield "memory", f"{format_bytes(result['peak_bytes'])} ({format_bytes(result['needed_memory_bytes'])} planned)"
     yield "PEFT", str(folder.adapter)
@@ -172,9 +178,9 @@ def span(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def curve_line(points: Points) -> str:
-    """The losses as one line of blocks."""
-    width = max(1, -(-len(points) // _COLUMNS))
+def curve_line(points: Points, columns: int = _COLUMNS) -> str:
+    """The losses as one line of blocks, at most ``columns`` of them."""
+    width = max(1, -(-len(points) // max(1, columns)))
     means = [
         sum(loss for _, loss in points[at : at + width]) / len(points[at : at + width])
         for at in range(0, len(points), width)

@@ -90,7 +90,7 @@ def test_the_largest_batch_is_looked_for_in_every_epoch() -> None:
 def test_a_very_long_run_is_planned_for_its_longest_examples() -> None:
     lengths = [10] * 998 + [500, 600]
     schedule = Schedule(lengths, None, Recipe(batch_size=4, micro_batch=4, epochs=1000))
-    assert schedule.largest(lengths) == Load(2400, 1120)
+    assert schedule.largest(lengths) == Load(2400, 1120, 600)
 
 
 def test_the_heaviest_step_is_measured_first() -> None:
@@ -112,3 +112,12 @@ def test_a_gpu_that_is_too_small_is_named() -> None:
     with pytest.raises(DoesNotFitError, match="of memory on the GPU") as error:
         fitted(MINI, recipe, schedule, [100] * 8, 6 << 30)
     assert "--qlora" in error.value.hint
+
+
+def test_examples_longer_than_the_window_of_attention_need_a_mask() -> None:
+    narrow = replace(MINI, window=1000)
+    assert needs_of(narrow, Recipe(), Load(1000, 10, 1000)) == needs_of(MINI, Recipe(), Load(1000, 10, 1000))
+    more = (
+        needs_of(narrow, Recipe(), Load(2000, 10, 2000)).memory - needs_of(MINI, Recipe(), Load(2000, 10, 2000)).memory
+    )
+    assert more == 32 * 4 * 2000 * 2000

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.finetune
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 bitsandbytes = pytest.importorskip("bitsandbytes")
 
@@ -26,11 +26,12 @@ from phicli.finetune.planning import weight_bytes  # noqa: E402
 from phicli.finetune.training import Trainer  # noqa: E402
 from training.tiny_phi.hf_folder import write_folder  # noqa: E402
 
-RECIPE = Recipe(learning_rate=2e-3, epochs=4, warmup=0.0, batch_size=4, micro_batch=2, dtype="bfloat16", quantized=True)
+RECIPE = Recipe(learning_rate=5e-3, epochs=2, warmup=0.0, batch_size=4, micro_batch=4, dtype="bfloat16", quantized=True)
 
 
 @pytest.fixture
 def pairs(tmp_path: Path) -> Path:
+    torch.set_num_threads(1)
     write_folder(tmp_path / "tiny-phi")
     made = (TrainingPair((2, 100 + n, 3, 4, 200 + n, 300 + n, 3), 4) for n in range(12))
     write_pairs(tmp_path / "train.tokens", made)

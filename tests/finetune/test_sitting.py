@@ -1,0 +1,171 @@
+"""A run from its beginning to its end and across interruptions, with a trainer that only counts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.finetune
+pytest.importorskip("torch")
+pytest.importorskip("peft")
+
+from phicli.finetune import checkpoints, sitting  # noqa: E402
+from phicli.finetune.examples import TrainingPair  # noqa: E402
+from phicli.finetune.failures import LossError  # noqa: E402
+from phicli.finetune.options import Recipe  # noqa: E402
+from phicli.finetune.pairs_file import write_pairs  # noqa: E402
+from phicli.finetune.run_folder import RunFolder  # noqa: E402
+
+
+class Counting:
+    """Stands for the Trainer: what it has learned is how many steps it made."""
+
+    losses: tuple[float, ...] = ()
+    validations: tuple[float, ...] = ()
+    failure: Exception | None = None
+    fails_in = -1
+
+    def __init__(self, folder: Path, name: str, recipe: Recipe, stopped: Any) -> None:
+        self.recipe, self.learned, self.trainable, self.stopped = recipe, 0, 1, stopped
+
+    def step(self, schedule: Any, pairs: Any, step: int, *, learn: bool = True) -> float | None:
+        if not learn:
+            return 0.0
+        if self.stopped():
+            return None
+        if step == self.fails_in and self.failure is not None:
+            raise self.failure
+        assert step == self.learned
+        self.learned += 1
+        return self.losses[step] if self.losses else 1.0 / (step + 1)
+
+    def evaluate(self, schedule: Any, pairs: Any) -> float | None:
+        return None if self.stopped() else self.validations[self.learned - 1]
+
+    def forget(self) -> None: ...
+
+    def save_adapter(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        (folder / "learned").write_text(str(self.learned))
+
+    def save_optimizer(self, path: Path) -> None:
+        path.touch()
+
+    def load(self, adapter: Path, optimizer: Path) -> None:
+        self.learned = int((adapter / "learned").read_text())
+
+
+class Orders:
+    """Told to stop when it has been asked so many times."""
+
+    def __init__(self, after: int = 10**9) -> None:
+        self.stop, self._left = self, after
+
+    def is_set(self) -> bool:
+        self._left -= 1
+        return self._left < 0
+
+    def wait(self) -> None: ...
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    trainer = type("Trainer", (Counting,), {})
+    monkeypatch.setattr(sitting, "Trainer", trainer)
+    return Run(RunFolder(tmp_path / "run"), trainer)
+
+
+class Run:
+    """A run of ten steps in a folder."""
+
+    def __init__(self, folder: RunFolder, trainer: Any) -> None:
+        self.folder, self.trainer = folder, trainer
+        self.events: list[dict[str, Any]] = []
+        folder.path.mkdir()
+        write_pairs(folder.train, [TrainingPair((1, 2, 3), 1)] * 10)
+
+    def validate(self, *losses: float) -> None:
+        write_pairs(self.folder.validation, [TrainingPair((1, 2, 3), 1)] * 3)
+        self.trainer.validations = losses
+
+    def go(self, orders: Any = None, **recipe: Any) -> dict[str, Any]:
+        made = Recipe(**{"batch_size": 1, "evaluations": 5, **recipe}).to_data()
+        facts = {"recipe": made, "threads": 1, "save_every_s": 0, "base": {"path": ".", "name": "x", "border": None}}
+        self.events.clear()
+        sitting.train(
+            self.folder, facts, lambda event, **more: self.events.append({"event": event, **more}), orders or Orders()
+        )
+        return self.events[-1]
+
+    def named(self, event: str) -> list[int]:
+        return [one["step"] for one in self.events if one["event"] == event]
+
+
+def test_validations_are_spread_and_the_best_adapter_is_taken(run: Run) -> None:
+    run.validate(*(9, 8, 7, 6, 5, 4, 5, 6, 7, 8))
+    done = run.go(patience=0)
+    assert run.named("validation") == [2, 4, 6, 8, 10]
+    assert (done["event"], done["step"], done["early"]) == ("done", 10, False)
+    assert (run.folder.adapter / "learned").read_text() == "6"
+
+
+def test_more_validations_than_steps_are_one_for_each_step(run: Run) -> None:
+    run.validate(*range(10, 0, -1))
+    run.go(evaluations=50)
+    assert run.named("validation") == list(range(1, 11))
+
+
+def test_patience_stops_early(run: Run) -> None:
+    run.validate(*(9, 8, 7, 6, 7, 8, 9, 9, 9, 9))
+    done = run.go(patience=2)
+    assert run.named("validation") == [2, 4, 6, 8]
+    assert (done["step"], done["early"]) == (8, True)
+    assert (run.folder.adapter / "learned").read_text() == "4"
+    assert run.go(patience=2)["early"]  # the same command once more
+    assert run.named("step") == []
+
+
+@pytest.mark.parametrize("after", range(1, 60, 3))
+def test_a_run_that_is_stopped_anywhere_continues_as_if_it_was_not(run: Run, after: int) -> None:
+    run.validate(*(9, 8, 7, 6.0000001, 7, 6.0000002, 7, 6, 5, 4))
+    stopped = run.go(Orders(after))
+    assert stopped["event"] in ("stopped", "done")
+    done = stopped if stopped["event"] == "done" else run.go()
+    assert [step for step, _ in done["losses"]] == list(range(1, 11))
+    assert list(map(tuple, done["validations"])) == [(2, 8), (4, 6.0), (6, 6.0), (8, 6), (10, 4)]
+    assert (run.folder.adapter / "learned").read_text() == "10"
+
+
+def test_out_of_memory_saves_what_was_learned(run: Run) -> None:
+    run.trainer.failure, run.trainer.fails_in = RuntimeError("DefaultCPUAllocator: can't allocate memory"), 7
+    with pytest.raises(MemoryError, match="allocate memory"):
+        run.go()
+    found = checkpoints.latest(run.folder.checkpoints)
+    assert found is not None
+    assert found.step == 7
+    run.trainer.failure = None
+    assert run.go(micro_batch=1)["step"] == 10
+
+
+def test_other_failures_are_not_taken_for_it(run: Run) -> None:
+    run.trainer.failure, run.trainer.fails_in = RuntimeError("shapes do not match"), 3
+    with pytest.raises(RuntimeError, match="shapes"):
+        run.go()
+
+
+def test_a_loss_that_is_not_a_number_ends_the_run(run: Run) -> None:
+    run.trainer.losses = (1.0, 0.5, float("nan"))
+    with pytest.raises(LossError, match="not a number in step 3"):
+        run.go()
+
+
+def test_a_checkpoint_that_is_damaged_is_passed_over(run: Run) -> None:
+    run.go(Orders(12))
+    found = checkpoints.latest(run.folder.checkpoints)
+    assert found is not None
+    (found.folder / "state.json").write_text("{")
+    assert run.go()["step"] == 10
+    assert json.loads((run.folder.checkpoints / "step-0000010" / "state.json").read_text())["step"] == 10
