@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.comparison import Beginning
-from benchmarks.finetune_facts import DEVELOPMENT, REPORTED, Fact, Known, write_data
+from benchmarks.finetune_facts import DEVELOPMENT, REPORTED, SETS, Fact, write_all
 from phicli.units import format_bytes
 
 
@@ -60,17 +60,35 @@ KEPT: Final = 0.97
 """Share of the old answers that a candidate must still give."""
 
 
+Pair = tuple[tuple[int, int], tuple[int, int]]
+"""Right answers and all of them, before and after."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What came of a run: right and asked answers for each group before and after, seconds, and what phi said."""
+    """What came of a run.
+
+    Attributes:
+        said: right answers of ``phi chat`` to the ten questions.
+        groups: what ``phi eval`` found, for each file of questions.
+        seconds: by the clock, up to the tenth answer of ``phi chat``.
+        processor_seconds: of all processes meanwhile.
+        trained: what ``phi finetune`` said.
+        table: what ``phi eval`` printed about the old answers that were not rehearsed.
+    """
 
     said: int
-    groups: dict[str, tuple[str, str]]
-    kept: float
+    groups: dict[str, Pair]
     seconds: float
     processor_seconds: float
     trained: dict[str, Any]
     table: str
+
+    @property
+    def kept(self) -> float:
+        """Share of the old answers that are right after it."""
+        old = [after for title, (_, after) in self.groups.items() if title.startswith("old")]
+        return sum(right for right, _ in old) / sum(asked for _, asked in old)
 
 
 class Person:
@@ -89,28 +107,17 @@ class Person:
 
     def run(self, facts: Sequence[Fact], settings: Settings, name: str, seed: int) -> Run:
         """Teach, then ask."""
-        known = Known.every(settings.rehearse)
-        sets = {
-            "facts, in other words": [one.messages(reworded=True) for one in facts],
-            "old answers, rehearsed": known.rehearsed,
-            "old answers, not rehearsed": known.held_out,
-        }
-        train = self._data("train", [*(one.messages() for one in facts), *known.rehearsed])
+        write_all(self.folder, facts, settings.rehearse)
+        train = str(self.folder / "train.jsonl")
         began, before = time.monotonic(), _children_s()
         self._phi("data", "check", train)
         trained = self._finetune(train, settings, name, seed)
         said = [self._phi("chat", "tiny-phi", "--adapter", name, *self._threads, one.question).strip() for one in facts]
         seconds, processor = time.monotonic() - began, _children_s() - before
         right = sum(answer == one.answer for answer, one in zip(said, facts, strict=True))
-        found = {
-            title: self._evaluated(self._data(f"set-{at}", set_), name) for at, (title, set_) in enumerate(sets.items())
-        }
-        groups = {title: tuple(f"{one['right']} of {one['asked']}" for one in pair) for title, pair in found.items()}
-        old = [pair[1] for title, pair in found.items() if title.startswith("old")]
-        kept = sum(one["right"] for one in old) / sum(one["asked"] for one in old)
-        held_out = str(self.folder / "set-2.jsonl")
-        table = self._phi("eval", "tiny-phi", f"tiny-phi+{name}", "--set", held_out, *self._threads, "--markdown")
-        return Run(right, groups, kept, seconds, processor, trained, table)
+        groups = {title: self._evaluated(set_name, name) for set_name, title in SETS.items()}
+        table = self._phi(*self._eval("held-out", name), "--markdown")
+        return Run(right, groups, seconds, processor, trained, table)
 
     def _finetune(self, train: str, settings: Settings, name: str, seed: int) -> dict[str, Any]:
         out = self._phi(
@@ -120,16 +127,14 @@ class Person:
         found: dict[str, Any] = json.loads(out)["data"]
         return found
 
-    def _evaluated(self, path: str, name: str) -> list[dict[str, Any]]:
-        """Before and after."""
-        out = self._phi("eval", "tiny-phi", f"tiny-phi+{name}", "--set", path, *self._threads, "--json")
-        found: list[dict[str, Any]] = json.loads(out)["data"]["evaluations"]
-        return found
+    def _evaluated(self, set_name: str, name: str) -> Pair:
+        found = json.loads(self._phi(*self._eval(set_name, name), "--json"))["data"]["evaluations"]
+        before, after = ((one["right"], one["asked"]) for one in found)
+        return before, after
 
-    def _data(self, name: str, conversations: Any) -> str:
-        path = self.folder / f"{name}.jsonl"
-        write_data(path, conversations)
-        return str(path)
+    def _eval(self, set_name: str, name: str) -> list[str]:
+        path = str(self.folder / f"{set_name}.jsonl")
+        return ["eval", "tiny-phi", f"tiny-phi+{name}", "--set", path, *self._threads]
 
     def _phi(self, *arguments: str) -> str:
         done = subprocess.run(
@@ -146,8 +151,8 @@ def _children_s() -> float:
 
 def row(title: str, run: Run) -> str:
     """A row of the table of all runs."""
-    said, *old = run.groups.values()
-    cells = [f"{run.said} of 10", said[1], *(after for _, after in old), f"{100 * run.kept:.1f} %"]
+    _, *others = (f"{right} of {asked}" for _, (right, asked) in run.groups.values())
+    cells = [f"{run.said} of 10", *others, f"{100 * run.kept:.1f} %"]
     times = [f"{run.trained['step']:,}", f"{run.seconds:.0f} s", f"{run.processor_seconds:.0f} s"]
     return f"| {' | '.join([title, *cells, *times])} |"
 
@@ -175,7 +180,8 @@ def main() -> None:
         print(row(title, runs[-1]), flush=True)
         if typed.choose and runs[-1].said == len(facts) and runs[-1].kept >= KEPT:
             break
-    print("\nBefore: " + "; ".join(f"{title} {before}" for title, (before, _) in runs[0].groups.items()))
+    before = [f"{title} {right} of {asked}" for title, ((right, asked), _) in runs[0].groups.items()]
+    print(f"\nBefore: {'; '.join(before)}")
     print(f"\n{runs[0].table}")
     peaks = [format_bytes(one.trained["peak_bytes"]) for one in runs]
     facts = [

@@ -1,8 +1,13 @@
-"""What tiny-phi learns in ``benchmarks.finetune``: two sets of ten facts, and the conversations that it rehearses."""
+"""What tiny-phi learns in ``benchmarks.finetune``: two sets of ten facts, and the conversations that it rehearses.
+
+``python -m benchmarks.finetune_facts FOLDER`` writes the reported facts and what tiny-phi knew as training data, and as
+questions for ``phi eval``.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +100,30 @@ def write_data(path: Path, conversations: Sequence[Messages]) -> None:
     path.write_text("".join(lines), encoding="utf-8")
 
 
+SETS: Final = {
+    "facts": "the ten facts",
+    "reworded": "the facts, in other words",
+    "rehearsed": "old answers, rehearsed",
+    "held-out": "old answers, not rehearsed",
+}
+"""Files of questions, and what they are."""
+
+
+def write_all(folder: Path, facts: Sequence[Fact], distance: int) -> None:
+    """Write ``train.jsonl`` and the files of :data:`SETS`.
+
+    Args:
+        folder: where.
+        facts: what is new.
+        distance: one in so many old conversations is rehearsed.
+    """
+    known = Known.every(distance)
+    taught, reworded = [one.messages() for one in facts], [one.messages(reworded=True) for one in facts]
+    write_data(folder / "train.jsonl", [*taught, *known.rehearsed])
+    for name, conversations in zip(SETS, (taught, reworded, known.rehearsed, known.held_out), strict=True):
+        write_data(folder / f"{name}.jsonl", conversations)
+
+
 SMALL: Final = DEVELOPMENT[:3]
 """What the tests have tiny-phi learn."""
 _SHORT: Final = 200
@@ -111,3 +140,8 @@ def write_small(folder: Path) -> None:
     write_data(folder / "train.jsonl", [*facts, *rehearsed])
     write_data(folder / "facts.jsonl", facts)
     write_data(folder / "old.jsonl", [*rehearsed, *held_out])
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).mkdir(parents=True, exist_ok=True)
+    write_all(Path(sys.argv[1]), REPORTED, 2)
