@@ -54,9 +54,9 @@ CANDIDATES: Final = (
     Settings("4e-3", 20, 4, 4),
     Settings("4e-3", 20, 8, 2),
     Settings("2e-3", 20, 4, 2),
-    Settings("2e-3", 40, 4, 2),
+    Settings("2e-3", 40, 8, 2),
 )
-CHOSEN: Final = CANDIDATES[2]
+CHOSEN: Final = CANDIDATES[3]
 KEPT: Final = 0.97
 """Share of the old answers that a candidate must still give."""
 
