@@ -10,6 +10,7 @@ from tests.support.certificates import authority
 from tests.support.hub.fixtures import hub
 from tests.support.kernels import tests_home
 from tests.support.lending import lender
+from tests.support.prepared import prepared
 from tests.support.process_guard import ProcessGuard, starts_process
 from tests.support.pulling import folder, online
 from tests.support.running import environment, phi
@@ -19,7 +20,7 @@ from tests.support.storyteller import story_file, storyteller
 from tests.support.tokenizing import tokenizing_engine
 
 __all__ = [
-    "authority", "environment", "folder", "hub", "lender", "online", "phi", "serve", "server", "smollm2",
+    "authority", "environment", "folder", "hub", "lender", "online", "phi", "prepared", "serve", "server", "smollm2",
     "starts_process", "story_file", "storyteller", "tests_home", "tokenizing_engine",
 ]  # fmt: skip
 

@@ -10,7 +10,16 @@ from typing import Final
 
 from phicli.adapters.converting import OnBytes, gguf_bytes, silent, write_adapter
 from phicli.adapters.peft import PeftAdapter, folder_of, read_peft
-from phicli.adapters.registry import RegisteredAdapter, adapters_dir, check_name, find, free_name, registered, remember
+from phicli.adapters.registry import (
+    RegisteredAdapter,
+    adapters_dir,
+    check_name,
+    check_path,
+    find,
+    free_name,
+    registered,
+    remember,
+)
 from phicli.adapters.searching import adapter_below
 from phicli.errors import DoesNotFitError, NotAnAdapterError, UsageError
 from phicli.gguf_file.adapter import AdapterHeader, check_base, read_adapter
@@ -63,6 +72,7 @@ def add(
         PhiError: it is not an adapter that can be used, does not fit, or cannot be kept here.
     """
     path = Path(os.path.abspath(expand(str(path))))  # noqa: PTH100 (links stay, ".." goes)
+    check_path(path)
     if name is not None:
         check_name(name)
     folder = folder_of(path)

@@ -1,20 +1,22 @@
 """Writes a model with an adapter in its weights: ``W + scale x alpha / rank x B A``, in the types of the model's file.
 
 The file stays the same byte for byte, but for the matrices that the adapter changes; of those some rows are in memory
-at a time.
+at a time. A model in several files becomes one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from phicli.adapters.joining import Joined, joined, parts_with
 from phicli.adapters.new_file import new_file
 from phicli.errors import DoesNotFitError, IntegrityError, UsageError
 from phicli.gguf_file.adapter import EMBEDDING, AdapterHeader, LoraPair, check_base
 from phicli.gguf_file.ggml_types import TENSOR_TYPES
+from phicli.gguf_file.names import parts_of
 from phicli.gguf_file.types import GgufHeader, TensorInfo
 from phicli.hub.store import free_bytes
 from phicli.paths import output_target
@@ -71,26 +73,23 @@ def merge(what: Merge, target: Path, *, force: bool = False, on_bytes: OnBytes) 
         OSError: the target cannot be written.
     """
     check_base(what.adapter, what.header, name=what.adapter_name, model=what.model)
-    _check_types(what)
-    path = _checked_target(what, target, force=force)
-    before = _stamp(what)
+    parts = parts_with(what.header)
+    _check_types(what, parts)
+    whole = joined(parts) if len(parts) > 1 else None
+    size_bytes = what.header.file_size_bytes if whole is None else whole.size_bytes
+    sources = (*(part.path for part in parts), what.adapter.path)
+    path = _checked_target(target, sources, size_bytes, force=force)
+    before = _stamp(sources)
     with new_file(path) as new, new.open("wb") as file:
-        for done in _written(what, file):
-            on_bytes(done, what.header.file_size_bytes)
-        if _stamp(what) != before:
+        for done in _written(what, file) if whole is None else _written_as_one(what, whole, file):
+            on_bytes(done, size_bytes)
+        if _stamp(sources) != before:
             raise IntegrityError(f"{what.header.path} changed while it was read", "run the command again")
-    return Merged(path, what.header.file_size_bytes, len(what.adapter.pairs))
+    return Merged(path, size_bytes, len(what.adapter.pairs))
 
 
-def _check_types(what: Merge) -> None:
-    header = what.header
-    if header.split_count > 1:
-        raise UsageError(
-            f"{what.model} is in {header.split_count} files, and only a model in one file can be merged",
-            f"join them first: llama-gguf-split --merge {header.path.name} JOINED.gguf; or use the adapter as it is: "
-            f"phi chat MODEL --adapter {what.adapter_name}",
-        )
-    types = {tensor.type_name for tensor in header.tensors if tensor.name in what.adapter.pairs}
+def _check_types(what: Merge, parts: Sequence[GgufHeader]) -> None:
+    types = {tensor.type_name for part in parts for tensor in part.tensors if tensor.name in what.adapter.pairs}
     if others := sorted(types - {*MERGEABLE}):
         raise UsageError(
             f"the matrices that the adapter changes are {listed(others, 4)} in {what.model}; phi merges into "
@@ -102,16 +101,18 @@ def _check_types(what: Merge) -> None:
         raise UsageError("the adapter changes experts, which phi does not merge", "use the adapter as it is")
 
 
-def _checked_target(what: Merge, target: Path, *, force: bool) -> Path:
+def _checked_target(target: Path, sources: Sequence[Path], needed: int, *, force: bool) -> Path:
     if target.suffix.lower() != ".gguf":
         raise UsageError(f"{target} does not end in .gguf", f"for example: {target.name or 'merged'}.gguf")
+    if len(parts_of(target)) > 1:
+        raise UsageError(f"{target} is the name of a part of a model", "for example: merged.gguf")
     path = output_target(target)
     if path.exists():
-        if any(path.samefile(source) for source in (what.header.path, what.adapter.path)):
+        if any(path.samefile(source) for source in sources):
             raise UsageError(f"{target} is one of the files that are merged", "give another name for the new file")
         if not force:
             raise UsageError(f"{target} exists already", "give another name, or replace it with --force")
-    needed, free = what.header.file_size_bytes, free_bytes(path.parent)
+    free = free_bytes(path.parent)
     if needed > free:
         raise DoesNotFitError(
             f"{target} needs {format_bytes(needed)}, but only {format_bytes(free)} are free on its disk",
@@ -120,8 +121,8 @@ def _checked_target(what: Merge, target: Path, *, force: bool) -> Path:
     return path
 
 
-def _stamp(what: Merge) -> tuple[tuple[int, int], ...]:
-    found = (path.stat() for path in (what.header.path, what.adapter.path))
+def _stamp(sources: Sequence[Path]) -> tuple[tuple[int, int], ...]:
+    found = (path.stat() for path in sources)
     return tuple((one.st_size, one.st_mtime_ns) for one in found)
 
 
@@ -137,12 +138,26 @@ def _written(what: Merge, file: IO[bytes]) -> Iterator[int]:
             for piece in _copied(source, at, start):
                 at += file.write(piece)
                 yield at
-            for piece in _merged(what, tensor, pair):
+            for piece in _merged(what, header, tensor, pair):
                 at += file.write(piece)
                 yield at
         for piece in _copied(source, at, header.file_size_bytes):
             at += file.write(piece)
             yield at
+
+
+def _written_as_one(what: Merge, whole: Joined, file: IO[bytes]) -> Iterator[int]:
+    """Write a model in several files as one; after each piece, the bytes that are written."""
+    at = file.write(whole.head)
+    for part, tensor in whole.tensors:
+        pair = what.adapter.pairs.get(tensor.name)
+        with part.path.open("rb") as source:
+            start = part.data_offset + tensor.offset
+            same = _copied(source, start, start + tensor.size_bytes)
+            for piece in same if pair is None else _merged(what, part, tensor, pair):
+                at += file.write(piece)
+                yield at
+        at += file.write(b"\0" * (-at % whole.alignment))
 
 
 def _copied(source: IO[bytes], start: int, end: int) -> Iterator[bytes]:
@@ -155,7 +170,7 @@ def _copied(source: IO[bytes], start: int, end: int) -> Iterator[bytes]:
         yield piece
 
 
-def _merged(what: Merge, tensor: TensorInfo, pair: LoraPair) -> Iterator[bytes]:
+def _merged(what: Merge, header: GgufHeader, tensor: TensorInfo, pair: LoraPair) -> Iterator[bytes]:
     """The bytes of one matrix, some rows at a time: rows are the outputs of it."""
     import numpy as np
 
@@ -164,8 +179,8 @@ def _merged(what: Merge, tensor: TensorInfo, pair: LoraPair) -> Iterator[bytes]:
     left, right = (a, np.ascontiguousarray(b.T)) if tensor.name == EMBEDDING else (b, a)
     left = left * np.float32(what.adapter.factor(pair, what.scale))
     row_bytes, rows = tensor.size_bytes // outputs, max(1, _ROWS_BYTES // (4 * inputs))
-    start = what.header.data_offset + tensor.offset
-    raw = np.memmap(what.header.path, dtype=np.uint8, mode="r", offset=start, shape=(outputs, row_bytes))
+    start = header.data_offset + tensor.offset
+    raw = np.memmap(header.path, dtype=np.uint8, mode="r", offset=start, shape=(outputs, row_bytes))
     for first in range(0, outputs, rows):
         block = _decoded(raw[first : first + rows], tensor.type_name, inputs)
         with np.errstate(over="ignore", invalid="ignore"):

@@ -146,6 +146,18 @@ def check_name(name: str) -> None:
         raise UsageError(f"{name[:80]!r} is not a valid name: {what}", "choose another name: --as NAME")
 
 
+def check_path(path: Path) -> None:
+    """Return if an adapter at ``path`` can be remembered.
+
+    Raises:
+        UsageError: the path has characters that cannot be shown.
+    """
+    if not str(path).isprintable():
+        raise UsageError(
+            f"the path of the adapter has characters that cannot be shown: {str(path)!r}", "rename the file or folder"
+        )
+
+
 def free_name(candidates: Iterable[str]) -> str:
     """A name that no adapter has, out of the first of ``candidates`` that says something."""
     used = {squash(adapter.name) for adapter in registered()}

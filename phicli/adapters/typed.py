@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from phicli.adapters.peft import folder_of
@@ -19,7 +20,7 @@ MOST_SCALE: Final = 100.0
 
 
 def adapters_typed(typed: Sequence[str], beside: Sequence[Adapter] = ()) -> tuple[Adapter, ...]:
-    """The adapters in a list of ``NAME[:SCALE]``, each file once; ``none`` alone stands for no adapter.
+    """The adapters in a list of ``NAME[:SCALE]``, each file once; ``none`` alone stands for no adapter at all.
 
     Args:
         typed: the list.
@@ -44,7 +45,7 @@ def adapter_typed(typed: str) -> Adapter:
     """The adapter that ``typed`` means: a name of ``phi adapters add``, or the path of a GGUF file; with ``:SCALE``.
 
     Raises:
-        UsageError: the scale makes no sense.
+        UsageError: the scale makes no sense, or the engine cannot open a file of this name.
         NotFoundError: there is no such adapter.
         NotAnAdapterError: it is a folder that has to be added first, or a file of another kind.
         IntegrityError: the file is damaged.
@@ -58,8 +59,16 @@ def adapter_typed(typed: str) -> Adapter:
     if "/" in name and path.is_dir():
         raise NotAnAdapterError(f"{name} is a folder", f"add the adapter in it first: phi adapters add {name}")
     if name.lower().endswith(".gguf") or (("/" in name or "\\" in name) and is_there(name)):
-        return Adapter(read_adapter(path).path.absolute(), scale)
+        return Adapter(_for_engine(read_adapter(path).path.absolute()), scale)
     raise unknown(name)
+
+
+def _for_engine(path: Path) -> Path:
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        raise UsageError("the path of the adapter is not UTF-8, which the engine needs", "rename the file") from None
+    return path
 
 
 def split_scale(typed: str) -> tuple[str, float]:

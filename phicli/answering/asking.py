@@ -8,7 +8,7 @@ from typing import Final
 
 from phicli.answering.asked import Asked
 from phicli.answering.calling import CallsOrForm, required_constraint, was_trained
-from phicli.answering.calling_model import CallingModel
+from phicli.answering.calling_model import CallingModel, ToldModel
 from phicli.answering.formed import RETRIES, FormedModel
 from phicli.answering.pool import Pool
 from phicli.answering.shared_beginning import common_beginning
@@ -106,7 +106,7 @@ class Asking:
         """The sampling of the model with the values of the request; each answer has another seed."""
         return replace(self.plan.sampling, **{**asked.sampling, "seed": asked.seed(index)})
 
-    def _asked_of(self, asked: Asked, sampling: Sampling) -> Pool | FormedModel | CallingModel | _Told:
+    def _asked_of(self, asked: Asked, sampling: Sampling) -> Pool | FormedModel | CallingModel | ToldModel:
         if not asked.tools or asked.tool_choice == "none":
             return self._formed(asked, asked.form)
         plan, several = self.plan, asked.several_calls
@@ -117,7 +117,7 @@ class Asking:
         )
         declared, special = declared_for(plan.format.name, asked.tools), self.model.file.special_tokens
         if not self.corrects:
-            return _Told(self.model, declared)
+            return ToldModel(self.model, declared)
         if asked.tool_choice == "required":
             constraint = required_constraint(usable, special, several=several, max_tokens=sampling.max_tokens)
             return CallingModel(self.model, usable, declared, several, constraint)
@@ -140,14 +140,3 @@ def with_system_message(messages: tuple[Message, ...], variant: Variant | None) 
         first, rest = rest[0].content, rest[1:]
     system = system_message(first, variant)
     return ((Message("system", system),) if system else ()) + rest
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """A model that is told of tools, and whose calls nobody looks at."""
-
-    model: Pool
-    declared: str
-
-    def answer(self, messages: Sequence[Message], *, sampling: Sampling, ending: Ending) -> Answering:
-        return self.model.answer(messages, tools=self.declared, sampling=sampling, ending=ending)

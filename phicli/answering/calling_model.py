@@ -21,6 +21,23 @@ _HINT = "describe the tools and their parameters better, or send the request aga
 
 
 @dataclass(frozen=True, slots=True)
+class ToldModel:
+    """Answers as a :class:`~phicli.answering.types.Model` that is told of tools; nobody looks at its calls.
+
+    Attributes:
+        model: what answers.
+        declared: what it is told, as a JSON array.
+    """
+
+    model: Model
+    declared: str
+
+    def answer(self, messages: Sequence[Message], *, sampling: Sampling, ending: Ending = NO_ENDING) -> Answering:
+        """Answer the last of ``messages``, in one attempt."""
+        return self.model.answer(messages, tools=self.declared, sampling=sampling, ending=ending)
+
+
+@dataclass(frozen=True, slots=True)
 class CallingModel:
     """Answers as a :class:`~phicli.answering.types.Model` that may call tools; a wrong call is fed back once.
 

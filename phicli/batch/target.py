@@ -78,7 +78,12 @@ class LocalTarget:
         return with_quant(self.model.name, self.model.quant) if self.model.variant else self.model.name
 
     def about(self, watch: Watch) -> Mapping[str, Any]:
-        """The hash of the file, and what tells its adapters from others."""
+        """The hash of the file, and what tells its adapters from others.
+
+        Raises:
+            PhiError: the file is not a model that can be read.
+        """
+        read_header(self.model.path)
         adapters = AdapterMark(self.wanted.options.adapters).text()
         return {"sha256": self._sha256(watch), **({"adapters": adapters} if adapters else {})}
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 from phicli.adapters.registry import name_of
 from phicli.adapters.typed import adapters_typed
 from phicli.adapters.with_model import split_adapters
+from phicli.catalog.display_name import with_adapters
 from phicli.catalog.load import catalog
 from phicli.catalog.resolve import known_by_name
 from phicli.engine.leaving import digest
@@ -60,13 +62,26 @@ def subjects(
         ]
         say(f"measuring the installed models: {', '.join(one.model for one, _ in files)}" if files else _NOTHING)
         files = files or [(_located(locate(TOY), engine), (*adapters,))]
-    found = [replace(one, adapters=tuple(map(measured, used))) for one, used in files]
+    found = _told_apart([replace(one, adapters=tuple(map(measured, used))) for one, used in files])
     chosen: dict[tuple[object, ...], Subject] = {}
     for one in found:
         first = chosen.setdefault((one.path.resolve(), one.quant, *(used.mark for used in one.adapters)), one)
         if first is not one:
-            say(f"{one.model} is the same file as {first.model}: it is measured only once")
+            names = [with_adapters(subject.model, subject.adapters) for subject in (one, first)]
+            say(f"{names[0]} is the same file as {names[1]}: it is measured only once")
     return tuple(chosen.values())
+
+
+def _told_apart(found: Sequence[Subject]) -> list[Subject]:
+    """``found``, in which adapters in files of the same name are called by their paths."""
+    paths: dict[str, set[Path]] = {}
+    for adapter in (adapter for one in found for adapter in one.adapters):
+        paths.setdefault(adapter.name, set()).add(adapter.path)
+
+    def named(adapter: MeasuredAdapter) -> MeasuredAdapter:
+        return adapter if len(paths[adapter.name]) == 1 else replace(adapter, name=str(adapter.path))
+
+    return [replace(one, adapters=tuple(map(named, one.adapters))) for one in found]
 
 
 def locate_with_adapters(typed: str, adapters: Sequence[Adapter] = ()) -> tuple[LocatedModel, tuple[Adapter, ...]]:
@@ -79,11 +94,12 @@ def locate_with_adapters(typed: str, adapters: Sequence[Adapter] = ()) -> tuple[
     Raises:
         PhiError: there is no such model or adapter, or an adapter is given twice.
     """
-    name, words = split_adapters(typed, _is_model)
+    name, words = split_adapters(typed, is_model)
     return locate(name), adapters_typed(words, adapters) if words else tuple(adapters)
 
 
-def _is_model(name: str) -> bool:
+def is_model(name: str) -> bool:
+    """Whether a model or a file on this machine is called ``name``."""
     try:
         return is_there(str(locate(name).path))
     except AmbiguousModelError:

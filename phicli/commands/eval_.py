@@ -37,7 +37,9 @@ def eval_(
     question_set: Annotated[
         str | None,
         typer.Option(
-            "--set", help="Question set: arithmetic, instructions, or a .jsonl file.", autocompletion=complete_set
+            "--set",
+            help="Question set: arithmetic, instructions, or a .jsonl file of questions or training data.",
+            autocompletion=complete_set,
         ),
     ] = None,
     max_tokens: Annotated[

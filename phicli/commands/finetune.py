@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from phicli.commands.model_names import complete_here
 from phicli.commands.output_format import Json
 
 
@@ -86,6 +87,16 @@ def finetune(
             metavar="SERVICE", autocompletion=complete_plan, show_default=False,
         ),
     ] = None,
+    eval_model: Annotated[
+        str | None,
+        typer.Option(
+            "--eval-model", help="GGUF model for the evaluation before and after [default: a file of the same model].",
+            metavar="MODEL", autocompletion=complete_here, show_default=False,
+        ),
+    ] = None,
+    evaluate: Annotated[
+        bool, typer.Option("--eval/--no-eval", help="Ask the held-out questions before and after.")
+    ] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the run needs, and stop.")] = False,
     as_json: Json = False,
 ) -> None:  # fmt: skip
@@ -98,7 +109,7 @@ def finetune(
     recipe = Recipe(rank, alpha, dropout, learning_rate, epochs, warmup, batch_size, micro_batch or batch_size,
                     patience, evaluations, dtype or "", checkpointing, seed, quantized=qlora)  # fmt: skip
     asked = Asked(model, train, validation, split, out, name, recipe, device, threads, save_every, max_time,
-                  dry_run=dry_run, as_json=as_json)  # fmt: skip
+                  dry_run=dry_run, as_json=as_json, evaluate=evaluate, eval_model=eval_model)  # fmt: skip
     if plan is None:
         finetune_model(Terminal.current(), asked)
     else:

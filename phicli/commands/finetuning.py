@@ -13,7 +13,7 @@ from phicli.errors import DoesNotFitError, PhiError, UsageError, UserInterruptEr
 from phicli.finetune.options import DTYPE_BYTES, Recipe
 from phicli.hub.write_errors import writing
 from phicli.jobs.interrupting import interruptions
-from phicli.ui.finetune import TrainingScreen, print_plan, print_trained
+from phicli.ui.finetune import TrainingScreen, print_plan, print_trained, print_trained_data
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
 from phicli.ui.tidy_end import tidy_end
@@ -43,6 +43,8 @@ class Asked:
     max_minutes: float | None
     dry_run: bool
     as_json: bool
+    evaluate: bool
+    eval_model: str | None
 
 
 def finetune_model(terminal: Terminal, asked: Asked) -> None:
@@ -58,6 +60,7 @@ def finetune_model(terminal: Terminal, asked: Asked) -> None:
     require_extra()
     with tidy_end():
         wish = _wish(asked)
+        _check_evaluation(asked, wish)
         if asked.dry_run:
             _rehearse(terminal, wish, as_json=asked.as_json)
         else:
@@ -81,7 +84,23 @@ def _run(terminal: Terminal, asked: Asked, wish: Wish) -> None:
         if result is None:
             result = _trained(terminal, asked, wish, prepared)
         added = _added(wish.folder, asked.name)
-    print_trained(terminal, wish.folder, result, added, as_json=asked.as_json)
+    _finish(terminal, asked, wish, result, added)
+
+
+def _finish(terminal: Terminal, asked: Asked, wish: Wish, result: Mapping[str, Any], added: Added) -> None:
+    """Print what came of it, and ask the held-out questions."""
+    from phicli.commands.finetune_evaluation import Evaluating, evaluate_adapter, held_out
+
+    questions = held_out(asked.validation, asked.share, wish.folder.path)
+    evaluating = Evaluating(
+        asked.evaluate, asked.eval_model, wish.base.name, questions, wish.folder.path, asked.threads,
+        quiet=asked.as_json,
+    )  # fmt: skip
+    if not asked.as_json:
+        print_trained(terminal, wish.folder, result, added)
+    evaluated = evaluate_adapter(terminal, added, evaluating)
+    if asked.as_json:
+        print_trained_data(terminal, wish.folder, {**result, **evaluated.to_data()}, added)
 
 
 def _read(terminal: Terminal, wish: Wish, read: Callable[[Wish, OnBytes], Prepared]) -> Prepared:
@@ -101,6 +120,17 @@ def check_options(asked: Asked) -> None:
         raise UsageError(f"--split {asked.share} is not a share", "give a number between 0 and 1: --split 0.1")
     if asked.recipe.dtype and asked.recipe.dtype not in DTYPE_BYTES:
         raise UsageError(f"--dtype {asked.recipe.dtype} is unknown", f"choose one of: {', '.join(DTYPE_BYTES)}")
+
+
+def _check_evaluation(asked: Asked, wish: Wish) -> None:
+    from phicli.commands.finetune_evaluation import check_eval_model
+
+    if asked.eval_model is not None:
+        if not asked.evaluate:
+            raise UsageError("--eval-model and --no-eval exclude each other", "leave out one of them")
+        if asked.validation is None and asked.share is None:
+            raise UsageError("--eval-model requires held-out questions", "add --split 0.1 or --validation FILE")
+        check_eval_model(asked.eval_model, wish.base)
 
 
 def _wish(asked: Asked) -> Wish:

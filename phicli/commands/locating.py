@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Final
 
 from phicli.errors import THIS_COMMAND, AmbiguousModelError, NotFoundError, NotInstalledError, PhiError
@@ -82,7 +83,18 @@ def locate_or_offer(name: str, terminal: Terminal, *, ask: bool, quiet: bool) ->
         name = offer(terminal, missing, quiet=quiet)
         return locate(name)
     except NotFoundError as error:
-        raise as_remote(error, name) from None
+        raise _with_adapters(as_remote(error, name), name) from None
+
+
+def _with_adapters(error: NotFoundError, name: str) -> NotFoundError:
+    """``error`` about a model called ``name``, with the option for adapters where it is a model and adapters."""
+    from phicli.adapters.with_model import split_adapters
+    from phicli.bench.subjects import is_model
+
+    model, adapters = split_adapters(name, is_model)
+    if all(adapters) and adapters and is_model(model):
+        error.hint = f"did you mean {THIS_COMMAND} {model} {shlex.join(f'--adapter={word}' for word in adapters)}?"
+    return error
 
 
 def as_remote(error: NotFoundError, name: str) -> NotFoundError:

@@ -25,7 +25,7 @@ _SHORT_SPIN: Final = {"GOMP_SPINCOUNT": "1000"}
 nine times as slow; it is for the engine as well (``engine.engine_process``)."""
 _AGAIN: Final = "the same command continues from the last checkpoint"
 _WORKER: Final = (sys.executable, "-m", "phicli.finetune.worker")
-_KILLED: Final = -9
+_BY_THE_SYSTEM: Final = -9
 
 
 class TrainingFailedError(PhiError):
@@ -44,7 +44,7 @@ class TrainingProcess:
     """
 
     def __init__(self, folder: RunFolder, program: Sequence[str] = _WORKER) -> None:
-        self._folder, self._began, self._step = folder, False, 0
+        self._folder, self._began, self._killed, self._step = folder, False, False, 0
         spin = {} if "OMP_WAIT_POLICY" in os.environ else _SHORT_SPIN
         environment = {**_GIVE_BACK, **spin, **os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
         package = str(Path(__file__).resolve().parents[2])
@@ -73,7 +73,7 @@ class TrainingProcess:
             ended = event["event"] in ("done", "stopped")
             self._step = event.get("step", self._step)
             yield event
-        if not ended:
+        if not ended and not self._killed:
             raise self._died(self._process.wait())
 
     def go(self) -> None:
@@ -86,6 +86,7 @@ class TrainingProcess:
         if self._began:
             self._order("stop")
         else:
+            self._killed = True
             self._process.kill()
 
     def __enter__(self) -> TrainingProcess:
@@ -130,7 +131,7 @@ class TrainingProcess:
         return TrainingFailedError(f"the training failed: {reason}", f"see {self._folder.log}")
 
     def _died(self, code: int) -> PhiError:
-        if code == _KILLED:
+        if code == _BY_THE_SYSTEM:
             return self._out_of_memory("the process that trains was killed, probably because the memory ran out")
         return TrainingFailedError(f"the process that trains ended (status {code})", f"see {self._folder.log}")
 

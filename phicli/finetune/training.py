@@ -152,6 +152,4 @@ def _tensors(pairs: PairsFile, micro: list[int], device: str) -> tuple[Any, Any,
         ids[row, : len(pair.ids)] = torch.tensor(pair.ids)
     learned = ((row, at) for row, pair in enumerate(chosen) for at in range(pair.start, len(pair.ids)))
     places, targets = zip(*((row * width + at - 1, chosen[row].ids[at]) for row, at in learned), strict=True)
-    tensors = (ids, torch.tensor(places), torch.tensor(targets))
-    ids, at_places, of_targets = (one.to(device) for one in tensors)
-    return ids, at_places, of_targets
+    return ids.to(device), torch.tensor(places, device=device), torch.tensor(targets, device=device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from phicli.answering.asked import Asked
-from phicli.answering.calling_model import CallingModel
+from phicli.answering.calling_model import CallingModel, ToldModel
 from phicli.answering.formed import RETRIES, FormedModel
 from phicli.answering.types import Answering, Ending, Model
 from phicli.engine.types import Sampling
@@ -23,11 +23,13 @@ class RemoteAsking:
         model: what answers.
         retries: further attempts at an answer that has not the form that was asked for.
         brake: end answers that repeat themselves; not for measurements.
+        corrects: tell the model once of a wrong tool call; not for measurements.
     """
 
     model: RemoteModel
     retries: int = RETRIES
     brake: bool = True
+    corrects: bool = True
 
     def answering(self, asked: Asked, index: int = 0) -> Answering:
         """The answer number ``index`` to ``asked``; nothing happens before its first event is asked for.
@@ -50,7 +52,7 @@ class RemoteAsking:
         """The usual sampling with the values of the request; each answer has another seed."""
         return replace(self.model.usual, **{**asked.sampling, "seed": asked.seed(index)})
 
-    def _asked_of(self, asked: Asked) -> Model | CallingModel:
+    def _asked_of(self, asked: Asked) -> Model | CallingModel | ToldModel:
         if not asked.tools or asked.tool_choice == "none":
             return self._formed(asked, self.model)
         usable = tuple(
@@ -59,6 +61,8 @@ class RemoteAsking:
         required = asked.tool_choice == "required"
         chosen = _choosing(self.model, usable, required=required, several=asked.several_calls)
         declared = declared_for("", usable)
+        if not self.corrects:
+            return ToldModel(chosen, declared)
         model = chosen if required else self._formed(asked, chosen)
         return CallingModel(model, usable, declared, asked.several_calls, required=required)
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from phicli.server.memory import resident
 from phicli.server.served import Served
+from phicli.server.types import NamedAdapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class ModelState:
         until: when it ends unless it is used, in seconds since 1970; None for never, and while it is used.
         pids: of its engines.
         build: of the engine.
+        adapters: that are loaded with it, each with the scale that requests get; empty while it loads.
     """
 
     name: str
@@ -49,6 +51,7 @@ class ModelState:
     until: float | None
     pids: tuple[int, ...]
     build: str
+    adapters: tuple[NamedAdapter, ...] = ()
 
     def to_data(self) -> dict[str, Any]:
         """Its JSON form, as ``phi ps`` has it: times are in ISO 8601, and what is lent counts as running."""
@@ -60,6 +63,7 @@ class ModelState:
             "running": self.running + self.loans,
             "idle_since": _iso(self.idle_since),
             "until": _iso(self.until),
+            "adapters": [one.to_data() for one in self.adapters],
         }
 
 
@@ -94,4 +98,5 @@ def state_of(served: Served, queued: int, keep_alive_s: float | None) -> ModelSt
         until=None if idle_at is None or keep_alive_s is None else idle_at + keep_alive_s,
         pids=pids,
         build=next((engine.build for engine in running), ""),
+        adapters=loaded.adapters if loaded else (),
     )

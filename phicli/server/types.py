@@ -18,6 +18,10 @@ class NamedAdapter:
     name: str
     adapter: Adapter
 
+    def to_data(self) -> dict[str, Any]:
+        """Its JSON form."""
+        return {"name": self.name, "scale": self.adapter.scale, "path": str(self.adapter.path)}
+
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:

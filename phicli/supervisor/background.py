@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,8 @@ _LARGEST_LOG: Final = 1 << 20
 _SHOWN: Final = 500
 """Characters of the end of the log in an error."""
 _END_IT: Final = "end it with: phi stop --all; then run the command again"
+_SIGNAL_S: Final = 1.0
+"""Ctrl-C just before a wait begins does not end that wait: Python sees it after it."""
 _NOT_COMPARED: Final = frozenset({"serve", "--background"})
 
 
@@ -169,23 +172,30 @@ def _run(words: Sequence[str]) -> tuple[Path | None, dict[str, Any]]:
     command = [sys.executable, "-P", "-m", "phicli", *words[:end], "--json", *words[end:]]
     environment = {**os.environ, **absolute_folders(os.environ), DETACHED: "1", "PYTHONUTF8": "1"}
     path, log = _open_log()
-    with log:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
-            env=environment, start_new_session=True, creationflags=_WINDOWS_FLAGS,
-        )  # fmt: skip
-    assert process.stdout is not None  # noqa: S101 (a pipe was asked for)
+    process: subprocess.Popen[bytes] | None = None
     try:
-        with process.stdout:
-            line = process.stdout.readline()
-        reply = _object(line)
+        with log:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+                env=environment, start_new_session=True, creationflags=_WINDOWS_FLAGS,
+            )  # fmt: skip
+        reply = _object(_first_line(process))
         if "data" not in reply:
             reply["exit_code"] = process.wait()
     except BaseException:  # an interruption: what this command started ends with it
-        process.terminate()
+        if process is not None:
+            process.terminate()
         raise
     process.returncode = 0  # it goes on without this process, which does not wait for it
     return path, reply
+
+
+def _first_line(process: subprocess.Popen[bytes]) -> bytes:
+    assert process.stdout is not None  # noqa: S101 (a pipe was asked for)
+    with process.stdout:
+        while sys.platform != "win32" and not select.select([process.stdout], [], [], _SIGNAL_S)[0]:
+            pass
+        return process.stdout.readline()
 
 
 def _object(line: bytes) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final, Protocol
 from phicli.errors import UsageError
 from phicli.plan.prompt_size import estimate_tokens
 from phicli.training_data.conversation import messages_of
-from phicli.training_data.decoding import BOM, LineError, repeated_key, text_of, value_of, what_it_is
+from phicli.training_data.decoding import BOM, LineError, how_to_read, repeated_key, text_of, value_of, what_it_is
 from phicli.training_data.digests import Digests, Joiner, content_of, digest_of, encoded, plain_texts
 from phicli.training_data.findings import Finding, Findings, Severity
 from phicli.training_data.lines import LONGEST_LINE_BYTES, OnBytes, ignore_bytes, lines_of
@@ -76,6 +76,13 @@ class Checking:
         self._read: list[tuple[FileFacts, Digests]] = []
         self._facts = FileFacts("")
         self._line = 0
+        self._interrupted = False
+
+    def interrupt(self) -> None:
+        """The file is not read to its end: what was found so far is all that there is."""
+        self._interrupted = True
+        if self._read:
+            self._repeated(self._read[-1][1])
 
     def read(self, file: BinaryIO, name: str, on_bytes: OnBytes = ignore_bytes) -> None:
         """Check the lines of ``file``: of the training file first, then of the validation file."""
@@ -91,7 +98,8 @@ class Checking:
                 continue
             content = self._without_mark(data) if number == 1 else data
             if number == 1 and (what := what_it_is(content)):
-                self._whole("file", f"the file is {what}, not UTF-8 text with one example per line")
+                how = how_to_read(content, name)
+                self._whole("file", f"the file is {what}, not UTF-8 text with one example per line: {how}")
                 break
             digests.add(self._example(content))
         self._file_as_a_whole(digests)
@@ -105,7 +113,8 @@ class Checking:
             known = self._counter
             tokens = Tokens(known.model, known.format, known.context_tokens, self._counts, self._counted_s)
         files = [facts for facts, _ in self._read]
-        return Report(self._options.service.name, files, self._findings, tokens, self._clock() - self._began)
+        took = self._clock() - self._began
+        return Report(self._options.service.name, files, self._findings, tokens, took, self._interrupted)
 
     def _example(self, data: bytes) -> bytes | None:
         """Check a line; returns the hash of its example, None where it has none."""
@@ -158,9 +167,12 @@ class Checking:
     def _tokens(self, example: Mapping[str, Any], text: str) -> None:
         service = self._options.service
         if self._counter is None:
-            if len(text) > LARGEST_CONTEXT and (about := estimate_tokens(text)) > LARGEST_CONTEXT:
-                self._add("too_long", "", f"about {about:,} tokens, more than the largest context of the family, "
-                          f"{LARGEST_CONTEXT:,}: count them with --model NAME", "warning")  # fmt: skip
+            most, whose = LARGEST_CONTEXT, "the largest context of the family"
+            if service.most_tokens is not None:
+                most, whose = service.most_tokens, f"{service.title} documents for an example"
+            if len(text) > most and (about := estimate_tokens(text)) > most:
+                self._add("too_long", "", f"about {about:,} tokens, more than {whose}, {most:,}: "
+                          "count them with --model NAME", "warning")  # fmt: skip
             return
         began = self._clock()
         try:
@@ -175,6 +187,9 @@ class Checking:
         if tokens > self._counter.context_tokens:
             limit = f"{self._counter.context_tokens:,}"
             self._add("too_long", "", f"{tokens:,} tokens, but the context of {self._counter.model} has {limit}")
+        elif service.most_tokens is not None and tokens > service.most_tokens:
+            self._add("service", "", f"{tokens:,} tokens: {service.title} documents at most "
+                      f"{service.most_tokens:,} for an example")  # fmt: skip
         elif service.warn_above_tokens is not None and tokens > service.warn_above_tokens:
             self._add("service", "", f"{tokens:,} tokens: {service.title} cuts examples at "
                       f"{service.warn_above_tokens:,} unless max_length is set")  # fmt: skip
@@ -213,13 +228,21 @@ class Checking:
         if service.max_bytes is not None and facts.bytes >= service.max_bytes:
             self._whole("size", f"{facts.bytes:,} bytes: {service.title} takes files of less than "
                         f"{service.max_bytes // 1_000_000} MB")  # fmt: skip
+        self._repeated(digests)
+
+    def _repeated(self, digests: Digests) -> None:
         for line, first in digests.repeated():
             self._at(line, "duplicate", f"the same example as in line {first}")
 
     def _compare(self) -> None:
         (training, seen), (facts, digests) = self._read[:2]
         self._facts = facts
-        for line, first in seen.shared_with(digests):
+        many, shared = seen.shared_with(digests)
+        if many == digests.examples > 1:
+            self._whole("validation", f"all of its {many:,} examples are in {training.name} too: it is a copy, or "
+                        "a part of it")  # fmt: skip
+            return
+        for line, first in shared:
             self._at(line, "validation", f"the same example as in line {first} of {training.name}")
 
     def _add(self, kind: str, place: str, message: str, severity: Severity = "error") -> None:

@@ -19,12 +19,15 @@ from phicli.training_data.services import ANY
 from phicli.training_data.source import Source
 from phicli.training_data.structure import Structure
 from phicli.training_data.tables import COLUMNS, NO_COLUMNS, Columns, csv_line, rows_of
-from phicli.training_data.values import Reader, values_of
+from phicli.training_data.values import Reader, Unreadable, values_of
 
 FORMATS: Final = (*READERS, "openai", "azure", "trl", "csv")
 """What can be read: the last ones but ``csv`` are other names."""
 _ALIASES: Final = {"openai": "messages", "azure": "messages", "trl": "prompt-completion"}
 _TABLES: Final = (".csv", ".tsv")
+
+_MOST_BAD: Final = 1_000
+"""After so many values that are not JSON, and none that is, the file is something else."""
 
 Numbered = Iterator[tuple[int, Any]]
 
@@ -73,6 +76,7 @@ class Converting:
         table = options.source_format == "csv" or (
             options.source_format is None and (source.name.lower().endswith(_TABLES) or options.columns != NO_COLUMNS)
         )
+        source.require_text(options.encoding)
         if table:
             self._format = "csv"
             self._take(rows_of(source.file, source.name, options.columns, options.encoding), dict)
@@ -95,15 +99,23 @@ class Converting:
 
     def _recognized(self, values: Numbered) -> tuple[Numbered, str]:
         """The examples, and their format by the first of them; a list of messages is one example."""
+        bad: list[tuple[int, Any]] = []
         first = next(values, None)
-        if first is None:
-            raise UsageError(f"{self._name} has no examples", "name another file")
+        while first is not None and isinstance(first[1], Unreadable) and len(bad) < _MOST_BAD:
+            bad.append(first)
+            first = next(values, None)
+        if first is None or isinstance(first[1], Unreadable):
+            raise (
+                bad[0][1].as_error(self._name, bad[0][0])
+                if bad
+                else UsageError(f"{self._name} has no examples", "name another file")
+            )
+        values = chain(bad, [first], values)
         line, value = first
         if isinstance(value, Mapping) and "role" in value and "messages" not in value:
-            said = [value, *(one for _, one in values)]
-            return iter([(line, {"messages": said})]), "messages"
+            return iter([(line, {"messages": [self._message(one, at) for at, one in values]})]), "messages"
         if isinstance(value, list):
-            return ((n, {"messages": one}) for n, one in chain([first], values)), "messages"
+            return ((n, {"messages": one} if isinstance(one, list) else one) for n, one in values), "messages"
         kind = self._options.source_format or recognized(value)
         if not kind:
             keys = ", ".join(value)[:200] if isinstance(value, Mapping) else "none"
@@ -111,10 +123,23 @@ class Converting:
                 f"{self._name}:{line}: the format is not known; the keys are: {keys}",
                 f"name it with --from: {', '.join(FORMATS)}",
             )
-        return chain([first], values), kind
+        return values, kind
+
+    def _message(self, value: Any, line: int) -> Any:
+        """A message of the only conversation of a file.
+
+        Raises:
+            UsageError: it cannot be read.
+        """
+        if isinstance(value, Unreadable):
+            raise value.as_error(self._name, line)
+        return value
 
     def _take(self, examples: Iterable[tuple[int, Any]], read: Callable[[Mapping[str, Any]], Example]) -> None:
         for line, given in examples:
+            if isinstance(given, Unreadable):
+                self._leave_out(line, given.message, given.kind, given.column)
+                continue
             try:
                 if not isinstance(given, Mapping):
                     raise NotThisFormatError("it is not an object")
@@ -160,9 +185,9 @@ class Converting:
         message = f"{self._options.target} cannot hold {what}"
         self._findings.add(Finding("warning", "lost", self._name, line, message, place))
 
-    def _leave_out(self, line: int, why: str) -> None:
+    def _leave_out(self, line: int, why: str, kind: str = "left_out", column: int = 0) -> None:
         self._left_out += 1
-        self._findings.add(Finding("error", "left_out", self._name, line, f"left out: {why}"))
+        self._findings.add(Finding("error", kind, self._name, line, f"left out: {why}", column=column))
 
 
 def _line(made: Mapping[str, Any], target: str) -> str:

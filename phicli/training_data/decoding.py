@@ -18,6 +18,16 @@ _STARTS: Final = {
     b"\x28\xb5\x2f\xfd": "compressed by zstd",
     b"GGUF": "a model",
 }
+_HOW_TO_READ: Final = {
+    b"\xff\xfe": "convert it: phi data convert {name} --input-encoding utf-16 -o NEW.jsonl",
+    b"\xfe\xff": "convert it: phi data convert {name} --input-encoding utf-16 -o NEW.jsonl",
+    b"\x1f\x8b": "unpack it first: gunzip --keep {name}",
+    b"PAR1": "write it as JSON Lines first, e.g. with pandas: read_parquet(FILE).to_json(NEW, orient='records', "
+    "lines=True)",
+    b"PK\x03\x04": "save it as CSV in the program that made it, or unpack it",
+    b"BZh": "unpack it first: bunzip2 --keep {name}",
+    b"\x28\xb5\x2f\xfd": "unpack it first: unzstd {name}",
+}
 _WORDS: Final = re.compile(r"(None|True|False|NaN|undefined|-?Infinity)\b")
 _SAID: Final = {
     "trailing comma": "a comma stands in front of a closing bracket",
@@ -25,6 +35,7 @@ _SAID: Final = {
     "control character": r"a control character inside a text: write a line break as \n, a tab as \t",
 }
 """What Python's parser says, in other words."""
+_FEW_ZEROS: Final = 2
 _COUNTED: Final = (b'"messages"', b'"role"', b'"content"')
 
 
@@ -43,12 +54,18 @@ def _refuse(word: str) -> NoReturn:
 _decode = json.JSONDecoder(parse_constant=_refuse).decode
 
 
-def what_it_is(start: bytes) -> str:
-    """What a file that begins with ``start`` is instead of text; empty for text."""
+def what_it_is(start: bytes, *, utf8: bool = True) -> str:
+    """What a file that begins with ``start`` is instead of text; empty for text, also that of UTF-16 but ``utf8``."""
     known = next((what for mark, what in _STARTS.items() if start.startswith(mark)), "")
-    if not known and start[:64].count(0) > 2:
-        return "not text, or UTF-16 without a mark"
-    return known
+    if not known and start[:64].count(0) > _FEW_ZEROS:
+        known = "not text, or UTF-16 without a mark"
+    return "" if "UTF-16" in known and not utf8 else known
+
+
+def how_to_read(start: bytes, name: str) -> str:
+    """What to do with a file that is something else than text; ``name`` is the file."""
+    known = next((hint for mark, hint in _HOW_TO_READ.items() if start.startswith(mark)), "")
+    return known.format(name=name) if known else "name a file of JSON Lines, or a table (CSV)"
 
 
 def text_of(data: bytes) -> str:
@@ -61,10 +78,14 @@ def text_of(data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError as error:
         column = len(data[: error.start].decode(errors="replace")) + 1
-        byte, as_latin = data[error.start], data[error.start : error.start + 1].decode("cp1252", "replace")
-        looks = f", which Latin-1 has for {as_latin}" if as_latin.isalpha() else ""
-        message = f"not UTF-8: byte 0x{byte:02x}{looks}"
-        raise LineError("encoding", message, column) from None
+        raise LineError("encoding", not_utf8(data[error.start : error.start + 1]), column) from None
+
+
+def not_utf8(byte: bytes) -> str:
+    """What is wrong with text that has ``byte`` where UTF-8 does not have it."""
+    as_latin = byte.decode("cp1252", "replace")
+    looks = f", which Latin-1 has for {as_latin}" if as_latin.isalpha() else ""
+    return f"not UTF-8: byte 0x{byte[0]:02x}{looks}"
 
 
 def value_of(text: str) -> Any:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 SIZE: Final = 16
 _NONE: Final = bytes(SIZE)
+_SOME: Final = 10_000
 _NEXT: Final = frozenset({
     ("", "system"), ("", "user"), ("system", "user"), ("user", "assistant"), ("assistant", "user"),
 })  # fmt: skip
@@ -126,6 +127,7 @@ class Digests:
 
     def __init__(self) -> None:
         self._data = bytearray()
+        self.examples = 0
 
     def __len__(self) -> int:
         return len(self._data) // SIZE
@@ -133,47 +135,57 @@ class Digests:
     def add(self, digest: bytes | None) -> None:
         """That of the next line, None where it has no example."""
         self._data += _NONE if digest is None else digest
+        self.examples += digest is not None
 
     def repeated(self) -> Iterator[tuple[int, int]]:
         """The number of each line that repeats one before it, and that of the first such line."""
-        lines, words = self._sorted()
-        yield from _groups(lines, words, lines)
+        words = self._words()
+        places = _candidates(words[:, 0])
+        lines, first = _groups(words[places])
+        yield from _pairs(places[lines] + 1, places[first] + 1)
 
-    def shared_with(self, other: Digests) -> Iterator[tuple[int, int]]:
-        """The number of each line of ``other`` that is here too, and that of the first such line here."""
+    def shared_with(self, other: Digests) -> tuple[int, Iterator[tuple[int, int]]]:
+        """How many lines of ``other`` are here too; and the number of each, with that of the first such line here."""
         import numpy as np
 
         here, there = self._words(), other._words()
-        words = np.concatenate((here, there))
-        order = np.lexsort((words[:, 1], words[:, 0]))
-        first = len(here)
-        for at, found in _groups(order + 1, words[order], order + 1):
-            if at > first >= found:
-                yield at - first, found
+        ours = np.flatnonzero(np.isin(here[:, 0], there[:, 0]) & (here[:, 0] != 0))
+        theirs = np.flatnonzero(np.isin(there[:, 0], here[ours, 0]))
+        lines, first = _groups(np.concatenate((here[ours], there[theirs])))
+        both = (lines >= len(ours)) & (first < len(ours))
+        return int(both.sum()), _pairs(theirs[lines[both] - len(ours)] + 1, ours[first[both]] + 1)
 
     def _words(self) -> NDArray[np.uint64]:
         import numpy as np
 
         return np.frombuffer(self._data, dtype="<u8").reshape(-1, 2)
 
-    def _sorted(self) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-        import numpy as np
 
-        words = self._words()
-        order = np.lexsort((words[:, 1], words[:, 0]))
-        return order + 1, words[order]
-
-
-def _groups(lines: NDArray[np.int64], words: NDArray[np.uint64], names: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Each line of a group of equal hashes but the first, with the first, by the number of the line."""
+def _candidates(words: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Where ``words`` has values that it has more than once; 0 stands for none."""
     import numpy as np
 
-    if len(lines) < 2:
-        return
-    real = (words != 0).any(axis=1)
-    same = np.zeros(len(lines), dtype=bool)
-    same[1:] = (words[1:] == words[:-1]).all(axis=1) & real[1:]
-    starts = np.maximum.accumulate(np.where(same, 0, np.arange(len(lines))))
+    ordered = np.sort(words)
+    often = ordered[1:][ordered[1:] == ordered[:-1]]
+    often = np.unique(often[often != 0])
+    return np.flatnonzero(np.isin(words, often)) if len(often) else np.zeros(0, dtype=np.int64)
+
+
+def _groups(words: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The place of each hash that is the same as one before it, and that of the first one of its group; in order."""
+    import numpy as np
+
+    order = np.lexsort((words[:, 1], words[:, 0]))
+    ordered = words[order]
+    same = np.zeros(len(order), dtype=bool)
+    same[1:] = (ordered[1:] == ordered[:-1]).all(axis=1)
+    starts = np.maximum.accumulate(np.where(same, 0, np.arange(len(order))))
     at = np.flatnonzero(same)
-    pairs = sorted(zip(names[at].tolist(), lines[starts[at]].tolist(), strict=True))
-    yield from pairs
+    at = at[np.argsort(order[at], kind="stable")]
+    return order[at], order[starts[at]]
+
+
+def _pairs(lines: NDArray[np.int64], first: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Pairs of numbers, some at a time: there may be millions."""
+    for at in range(0, len(lines), _SOME):
+        yield from zip(lines[at : at + _SOME].tolist(), first[at : at + _SOME].tolist(), strict=True)

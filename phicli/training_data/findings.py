@@ -11,6 +11,8 @@ Severity = Literal["error", "warning", "note"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("error", "warning", "note")
 SHOWN: Final = 20
 """So many findings of each kind are printed."""
+KEPT: Final = 10_000
+"""So many of each kind are in ``--json``, however many there are."""
 
 TITLES: Final = {
     "file": "the file as a whole",

@@ -93,6 +93,7 @@ class Report:
         findings: what was found.
         tokens: those of the training file; None where no model was named, or no example could be counted.
         took_s: seconds for everything, counting tokens included.
+        interrupted: whether a person stopped it: the rest of the files was not read.
     """
 
     service: str
@@ -100,11 +101,12 @@ class Report:
     findings: Findings
     tokens: Tokens | None = None
     took_s: float = field(default=0.0)
+    interrupted: bool = False
 
     @property
     def usable(self) -> bool:
-        """Whether there is no error."""
-        return not self.findings.count("error")
+        """Whether all was read, and there is no error."""
+        return not self.interrupted and not self.findings.count("error")
 
     def to_data(self) -> dict[str, Any]:
         """As ``--json`` shows it."""
@@ -115,5 +117,5 @@ class Report:
             "counts": [{"severity": level, "kind": kind, "count": many} for level, kind, many, _ in groups],
             "findings": [one.to_data() for one in self.findings.kept()],
             "tokens": None if self.tokens is None else self.tokens.to_data(),
-            "took_s": round(self.took_s, 3),
+            "took_s": round(self.took_s, 3), "interrupted": self.interrupted,
         }  # fmt: skip

@@ -3,7 +3,8 @@
 Sources, read in November 2026:
 
 - ``azure``: "Customize a model with fine-tuning" of Microsoft Foundry (MicrosoftDocs/azure-ai-docs): JSON Lines in the
-  chat completion format, UTF-8 with a byte order mark, less than 512 MB, at least 10 examples.
+  chat completion format, UTF-8 with a byte order mark, less than 512 MB, at least 10 examples. Its table of models has
+  a "training example context length" of 65,536 tokens, for models of OpenAI; it has none for Phi.
 - ``openai``: the API reference of fine-tuning (``FineTuneChatRequestInput`` in openai/openai-openapi): ``messages``,
   ``tools``, ``parallel_tool_calls`` and the deprecated ``functions``; ``weight`` of an assistant message is 0 or 1. The
   guide "Supervised fine-tuning" asks for at least 10 examples; the reference of files allows 512 MB. The cookbook's
@@ -44,6 +45,7 @@ class Service:
         own_shapes: whether tools may be in the shape of Phi-4-mini's model card.
         images: whether content may have images.
         warn_above_tokens: longer examples are cut by default.
+        most_tokens: more than the documents name for an example; None where they name no number.
         drops_tools: whether tools and their calls do not reach the model, because Phi's chat template leaves them out.
     """
 
@@ -59,6 +61,7 @@ class Service:
     own_shapes: bool = False
     images: bool = False
     warn_above_tokens: int | None = None
+    most_tokens: int | None = None
     drops_tools: bool = False
 
     @property
@@ -72,11 +75,11 @@ _OPENAI_KEYS: Final = frozenset({"parallel_tool_calls", "functions"})
 SERVICES: Final[Mapping[str, Service]] = {
     "azure": Service(
         "azure", "Azure AI Foundry", 10, 512 * MEGABYTE, "expected", frozenset({"developer", "function"}), _OPENAI_KEYS,
-        reasoning="refused", images=True,
+        reasoning="refused", images=True, most_tokens=65_536,
     ),
     "openai": Service(
         "openai", "OpenAI", 10, 512 * MEGABYTE, "", frozenset({"developer", "function"}), _OPENAI_KEYS,
-        reasoning="refused", images=True,
+        reasoning="refused", images=True, most_tokens=65_536,
     ),
     "trl": Service(
         "trl", "TRL", byte_order_mark="harm", weight="ignored", reasoning="ignored", warn_above_tokens=1024,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import shlex
 import stat
 import sys
 from collections.abc import Iterator
@@ -13,9 +15,11 @@ from typing import BinaryIO, Final
 
 from phicli.errors import NotFoundError, UsageError, reason_of
 from phicli.paths import expand
+from phicli.training_data.decoding import how_to_read, what_it_is
 
 PIPE: Final = "-"
 _BUFFER_BYTES: Final = 1 << 20
+_START_BYTES: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,22 @@ class Source:
     name: str
     file: BinaryIO
     size_bytes: int | None
+
+    @property
+    def start(self) -> bytes:
+        """What it begins with, without reading it; nothing where the system does not have it yet."""
+        return self.file.peek(_START_BYTES)[:_START_BYTES] if isinstance(self.file, io.BufferedReader) else b""
+
+    def require_text(self, encoding: str = "utf-8") -> None:
+        """Return if it may be text.
+
+        Raises:
+            UsageError: it is compressed, or a file of another kind; the hint says what to do.
+        """
+        start = self.start
+        if what := what_it_is(start, utf8=encoding.lower().replace("_", "-") in ("utf-8", "utf8")):
+            shown = "FILE" if self.name != shlex.quote(self.name) or " " in self.name else self.name
+            raise UsageError(f"{self.name} is {what}", how_to_read(start, shown))
 
 
 @contextlib.contextmanager

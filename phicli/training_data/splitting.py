@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_CHECK: Final = "see what is wrong with it: phi data check FILE"
+_CHECK: Final = "see all that is wrong: phi data check {name}"
 _NONE: Final = 0
 
 
@@ -91,6 +91,7 @@ def split(
         UsageError: a line is not an example, there is too little to split, or a file exists.
         DoesNotFitError: the disk is full.
     """
+    source.require_text()
     with Outputs((training, validation), force=force) as outputs:
         if source.size_bytes is not None:
             file: BinaryIO = source.file
@@ -133,9 +134,9 @@ def _hashes(file: BinaryIO, name: str, group_by: str | None, on_bytes: OnBytes) 
     """The hashes of the group and of the content of each line; 0 for empty lines."""
     groups, contents = array("Q"), array("Q")
     for number, data, _ in lines_of(file, on_bytes):
-        where = f"line {number} of {name}"
+        where = f"{name}:{number}"
         if data is None:
-            raise UsageError(f"{where} is too long", _CHECK)
+            raise UsageError(f"{where}: the line is too long", _CHECK.format(name=name))
         content = data[len(BOM) :] if number == 1 and data.startswith(BOM) else data
         if content.isspace() or not content:
             groups.append(_NONE)
@@ -144,11 +145,12 @@ def _hashes(file: BinaryIO, name: str, group_by: str | None, on_bytes: OnBytes) 
         try:
             example = value_of(text_of(content))
         except LineError as error:
-            raise UsageError(f"{where} cannot be read: {error.message}", _CHECK) from None
+            column = f", column {error.column}" if error.column else ""
+            raise UsageError(f"{where}{column}: {error.message}", _CHECK.format(name=name)) from None
         if not isinstance(example, dict):
-            raise UsageError(f"{where} is not an object", _CHECK)
+            raise UsageError(f"{where}: the line is not an object", _CHECK.format(name=name))
         if group_by is not None and example.get(group_by) is None:
-            raise UsageError(f"{where} has no key {group_by!r}", "name a key that all lines have: --group-by KEY")
+            raise UsageError(f"{where}: there is no key {group_by!r}", "name a key that all lines have: --group-by KEY")
         contents.append(_hash(joined_texts({key: one for key, one in example.items() if key != group_by})))
         groups.append(contents[-1] if group_by is None else _hash(joined_texts(example[group_by])))
     return groups, contents

@@ -6,15 +6,18 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import chain
 from typing import Any, BinaryIO, Final
 
 from phicli.errors import UsageError
 from phicli.training_data.formats_in import PAIRS
 from phicli.training_data.lines import LONGEST_LINE_BYTES
+from phicli.training_data.values import Unreadable
 
 COLUMNS: Final = ("system", "user", "assistant")
 _SEPARATORS: Final = ",;\t|"
+_BOTH: Final = "name them: --user COLUMN --assistant COLUMN"
 _MORE_PAIRS: Final = (*PAIRS, ("instruction", "output"), ("q", "a"))
 
 
@@ -31,8 +34,8 @@ NO_COLUMNS: Final = Columns()
 
 def rows_of(
     file: BinaryIO, name: str, columns: Columns, encoding: str = "utf-8"
-) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """The examples of a table, each with the number of the line in which its row ends.
+) -> Iterator[tuple[int, Mapping[str, Any] | Unreadable]]:
+    """The examples of a table, each with the number of the line in which its row ends; or what is wrong with a row.
 
     Raises:
         UsageError: it is not a table with these columns.
@@ -46,9 +49,11 @@ def rows_of(
         titles = [title.strip() for title in next(rows, [])]
         user, assistant = _columns(titles, columns, name)
         system = _place(titles, "system")
-        for row in rows:
-            if any(cell.strip() for cell in row):
-                yield rows.line_num, _example(row, titles, (system, user, assistant), f"{name}:{rows.line_num}")
+        for line, row in _numbered(rows):
+            if isinstance(row, Unreadable):
+                yield line, row
+            elif any(cell.strip() for cell in row):
+                yield line, _example(row, titles, (system, user, assistant))
     except UnicodeDecodeError as error:
         raise UsageError(
             f"{name} is not {encoding.upper()}: byte 0x{error.object[error.start]:02x}",
@@ -58,6 +63,25 @@ def rows_of(
         raise UsageError(f"{name} is not a table: {error}", "separate the cells with commas, and quote texts") from None
     finally:
         text.detach()
+
+
+def _numbered(rows: Any) -> Iterator[tuple[int, list[str] | Unreadable]]:
+    """The rows, or what is wrong with one, each with the number of the line in which it ends.
+
+    A row that cannot be read has that of the line in which it begins: the quote that is not closed is there.
+    """
+    while True:
+        begin = rows.line_num + 1
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            ended = "unexpected end" in str(error)
+            why = "a quote is not closed: the file ends inside the text" if ended else f"not a row: {error}"
+            yield begin, Unreadable("left_out", why)
+            continue
+        yield rows.line_num, row
 
 
 def csv_line(cells: Sequence[str]) -> str:
@@ -72,16 +96,20 @@ def _separator(head: str) -> str:
 
 
 def _columns(titles: Sequence[str], wanted: Columns, name: str) -> tuple[int, int]:
+    if (wanted.user is None) != (wanted.assistant is None):
+        raise UsageError("--user and --assistant must be given together", _BOTH)
     pairs = [(wanted.user, wanted.assistant)] if wanted.user or wanted.assistant else list(_MORE_PAIRS)
     for user, assistant in pairs:
         places = (_place(titles, user or ""), _place(titles, assistant or ""))
         if places[0] is not None and places[1] is not None:
             return places[0], places[1]
     known = ", ".join(titles)[:200] or "none"
-    raise UsageError(
-        f"{name} has no columns for question and answer; its columns are: {known}",
-        "name them: --user COLUMN --assistant COLUMN",
-    )
+    for typed in (wanted.user, wanted.assistant):
+        if typed is not None and _place(titles, typed) is None:
+            close = get_close_matches(typed, titles, n=1)
+            hint = f"did you mean {close[0]}?" if close else _BOTH
+            raise UsageError(f"{name} has no column {typed!r}; its columns are: {known}", hint)
+    raise UsageError(f"{name} has no columns for question and answer; its columns are: {known}", _BOTH)
 
 
 def _place(titles: Sequence[str], wanted: str) -> int | None:
@@ -92,12 +120,13 @@ def _place(titles: Sequence[str], wanted: str) -> int | None:
 
 
 def _example(
-    row: Sequence[str], titles: Sequence[str], places: tuple[int | None, int, int], where: str
-) -> dict[str, Any]:
+    row: Sequence[str], titles: Sequence[str], places: tuple[int | None, int, int]
+) -> dict[str, Any] | Unreadable:
     if len(row) != len(titles):
-        raise UsageError(
-            f"{where}: the row has {len(row)} cells, but there are {len(titles)} columns",
-            "quote texts that have a separator or a line break in them",
+        return Unreadable(
+            "left_out",
+            f"the row has {len(row)} cells, but there are {len(titles)} columns: quote texts that have a separator or "
+            "a line break in them",
         )
     system = row[places[0]] if places[0] is not None else ""
     said = [("system", system)] if system.strip() else []

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
 from phicli.errors import UsageError
+from phicli.training_data.decoding import LineError, not_utf8, value_of
 from phicli.training_data.lines import LONGEST_LINE_BYTES, OnBytes, ignore_bytes
 
 _PART_BYTES: Final = 1 << 18
@@ -15,6 +18,23 @@ _SPACE: Final = " \t\r\n\ufeff"
 _NEAR_END: Final = 32
 """A value that is cut fails within so many characters of the end, unless a text is cut."""
 _GO_ON: Final = "the file must hold JSON Lines, a JSON list, or objects one after the other"
+_UNDECODED: Final = re.compile("[\udc80-\udcff]")
+"""Bytes that are not UTF-8, as Python's ``surrogateescape`` keeps them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A value that is not JSON: a kind of finding, what is wrong, and the column, 0 where there is none."""
+
+    kind: str
+    message: str
+    column: int = 0
+
+    def as_error(self, name: str, line: int) -> UsageError:
+        """The error for a file that cannot be read past it."""
+        column = f", column {self.column}" if self.column else ""
+        hint = "name its encoding, e.g. --input-encoding latin-1" if self.kind == "encoding" else _GO_ON
+        return UsageError(f"{name}:{line}{column}: {self.message}", hint)
 
 
 class Reader:
@@ -30,8 +50,10 @@ class Reader:
     def __init__(self, file: BinaryIO, name: str, encoding: str = "utf-8", on_bytes: OnBytes = ignore_bytes) -> None:
         self.name, self.line = name, 1
         self._file, self._encoding, self._on_bytes = file, encoding, on_bytes
-        self._decoder = codecs.getincrementaldecoder(encoding)()
+        tolerant = codecs.lookup(encoding).name == "utf-8"
+        self._decoder = codecs.getincrementaldecoder(encoding)("surrogateescape" if tolerant else "strict")
         self._buffer, self._at, self._done, self._ended = "", 0, 0, False
+        self._undecoded = False
         self._decode = json.JSONDecoder(parse_constant=_refuse).raw_decode
 
     def peek(self) -> str:
@@ -50,11 +72,21 @@ class Reader:
         """Go on behind the character that :meth:`peek` returned."""
         self._at += 1
 
+    def is_list_of_lines(self) -> bool:
+        """Whether a list stands here, and another one behind it: JSON Lines whose examples are lists."""
+        try:
+            _, end = self._decode(self._buffer, self._at)
+        except (ValueError, RecursionError):
+            return False
+        return self._buffer[end:].lstrip(_SPACE).startswith("[")
+
     def value(self) -> tuple[int, Any]:
-        """The next value, and the number of the line in which it begins.
+        """The next value, or what is wrong with it, and the number of the line in which it begins.
+
+        Behind an :class:`Unreadable` value the reader is at the next line where an example may begin.
 
         Raises:
-            UsageError: it is not JSON, or it is too long.
+            UsageError: the file has another encoding.
         """
         self.peek()
         line = self.line
@@ -62,13 +94,15 @@ class Reader:
             try:
                 value, end = self._decode(self._buffer, self._at)
             except json.JSONDecodeError as error:
-                if not self._cut(error) or not self._more():
-                    raise self._wrong(error.msg, error.pos) from None
-                continue
+                if self._cut(error) and self._more():
+                    continue
+                return line, self._unreadable(error.msg, error.pos)
             except (ValueError, RecursionError) as error:
-                raise self._wrong(str(error), self._at) from None
+                return line, self._unreadable(str(error), self._at)
             if end == len(self._buffer) and self._more():  # a number may go on
                 continue
+            if self._undecoded and (byte := _UNDECODED.search(self._buffer, self._at, end)):
+                value = self._not_utf8(byte.start())
             self.line += self._buffer.count("\n", self._at, end)
             self._at = end
             return line, value
@@ -79,13 +113,71 @@ class Reader:
             return False
         return error.pos >= len(self._buffer) - _NEAR_END or error.msg.startswith("Unterminated string")
 
-    def _wrong(self, said: str, pos: int) -> UsageError:
-        line = self.line + self._buffer.count("\n", self._at, pos)
-        column = pos - self._buffer.rfind("\n", 0, pos)
+    def _unreadable(self, said: str, pos: int) -> Unreadable:
+        """What is wrong with the value that begins here; goes on to where the next one may begin."""
         if len(self._buffer) - self._at > LONGEST_LINE_BYTES:
-            return UsageError(f"{self.name}:{line}: an example is too long, or its JSON is not closed", _GO_ON)
+            found = Unreadable("line_too_long", "an example is too long, or its JSON is not closed")
+            self._skip_line()
+            return found
+        end = self._buffer.find("\n", self._at)
+        end = len(self._buffer) if end < 0 else end
+        indent = self._column(self._at) - 1
+        if pos <= end or not self._is_inside(end + 1, indent):
+            found = self._wrong(end)
+            self._skip_line()
+            return found
+        found = self._wrong_below(said, pos)
+        self._skip_line()
+        while self._is_inside(self._at, indent):
+            self._skip_line()
+        return found
+
+    def _wrong(self, end: int) -> Unreadable:
+        """What is wrong with the rest of this line, which ends at ``end``."""
+        if self._undecoded and (byte := _UNDECODED.search(self._buffer, self._at, end)):
+            return self._not_utf8(byte.start())
+        try:
+            value_of(self._buffer[self._at : end])
+        except LineError as error:
+            return Unreadable("json", error.message, error.column and self._column(self._at) + error.column - 1)
+        return Unreadable("json", "not JSON")
+
+    def _wrong_below(self, said: str, pos: int) -> Unreadable:
+        """What is wrong with an object over several lines, at ``pos``."""
+        if self._undecoded and (byte := _UNDECODED.search(self._buffer, self._at, pos + 1)):
+            return self._not_utf8(byte.start())
         why = f"{said[:1].lower()}{said[1:]}"
-        return UsageError(f"{self.name}:{line}, column {column}: not JSON: {why}", _GO_ON)
+        return Unreadable("json", f"not JSON in line {self._line_of(pos)}, column {self._column(pos)}: {why}")
+
+    def _not_utf8(self, at: int) -> Unreadable:
+        said = not_utf8(bytes([ord(self._buffer[at]) - 0xDC00]))
+        if (line := self._line_of(at)) == self.line:
+            return Unreadable("encoding", said, self._column(at))
+        return Unreadable("encoding", f"{said}, in line {line}, column {self._column(at)}")
+
+    def _line_of(self, at: int) -> int:
+        return self.line + self._buffer.count("\n", self._at, at)
+
+    def _column(self, at: int) -> int:
+        return at - self._buffer.rfind("\n", 0, at)
+
+    def _skip_line(self) -> None:
+        """Go on behind the next end of a line, however far that is."""
+        while (end := self._buffer.find("\n", self._at)) < 0:
+            self._at = len(self._buffer)
+            if not self._more():
+                return
+        self.line += 1
+        self._at = end + 1
+
+    def _is_inside(self, at: int, indent: int) -> bool:
+        """Whether the line at ``at`` goes on with an example that has ``indent``: it has more, or closes something."""
+        begin = at
+        while at < len(self._buffer) and self._buffer[at] in " \t":
+            at += 1
+        if at == len(self._buffer) and begin == self._at and self._more():
+            return self._is_inside(self._at, indent)
+        return at - begin > indent or self._buffer[at : at + 1] in ("]", "}")
 
     def _more(self) -> bool:
         """Read on; as much as there is already, so that a long value is not looked at too often."""
@@ -105,6 +197,7 @@ class Reader:
                 "name its encoding, e.g. --input-encoding latin-1",
             ) from None
         if text:
+            self._undecoded = self._undecoded or (not text.isascii() and _UNDECODED.search(text) is not None)
             self._buffer, self._at = kept + text, 0
         return bool(text) or not self._ended
 
@@ -112,10 +205,12 @@ class Reader:
 def values_of(reader: Reader) -> Iterator[tuple[int, Any]]:
     """The values of a file, each with the number of its line; those of a list that is all of the file one by one.
 
+    What is not JSON between others is :class:`Unreadable`.
+
     Raises:
-        UsageError: the file is not JSON from some line on.
+        UsageError: the file is a list that is not JSON from some line on, or it has another encoding.
     """
-    if reader.peek() != "[":
+    if reader.peek() != "[" or reader.is_list_of_lines():
         while reader.peek():
             yield reader.value()
             if reader.peek() == ",":  # as between the elements of a list
@@ -125,11 +220,17 @@ def values_of(reader: Reader) -> Iterator[tuple[int, Any]]:
     while (following := reader.peek()) != "]":
         if not following:
             raise UsageError(f"{reader.name}:{reader.line}: the list is not closed", _GO_ON)
-        yield reader.value()
+        line, value = reader.value()
+        if isinstance(value, Unreadable) and value.kind != "encoding":
+            raise value.as_error(reader.name, line)
+        yield line, value
         if reader.peek() == ",":
             reader.skip()
         elif reader.peek() not in ("]", ""):
             raise UsageError(f"{reader.name}:{reader.line}: a comma is missing between two examples", _GO_ON)
+    reader.skip()
+    if reader.peek():
+        raise UsageError(f"{reader.name}:{reader.line}: more text stands behind the list", _GO_ON)
 
 
 def _refuse(word: str) -> Any:

@@ -135,15 +135,16 @@ def _plan_rows(prepared: Prepared, wish: Wish) -> Iterator[tuple[str, str]]:
     yield "folder", str(wish.folder.path)
 
 
-def print_trained(
-    terminal: Terminal, folder: RunFolder, result: Mapping[str, Any], added: Added, *, as_json: bool
-) -> None:
+def print_trained_data(terminal: Terminal, folder: RunFolder, result: Mapping[str, Any], added: Added) -> None:
+    """What came of a run as JSON."""
+    paths = {"folder": str(folder.path), "peft": str(folder.adapter), "gguf": str(added.adapter.path)}
+    fits = list(fitting_models(added.header))
+    print_result(terminal, "finetune", {**paths, "adapter": added.adapter.name, "fits": fits, **result})
+
+
+def print_trained(terminal: Terminal, folder: RunFolder, result: Mapping[str, Any], added: Added) -> None:
     """What came of a run, and the command that uses it."""
     fits = fitting_models(added.header)
-    if as_json:
-        paths = {"folder": str(folder.path), "peft": str(folder.adapter), "gguf": str(added.adapter.path)}
-        print_result(terminal, "finetune", {**paths, "adapter": added.adapter.name, "fits": list(fits), **result})
-        return
     for line in aligned(list(_result_rows(folder, result, added))):
         terminal.write_line(line)
     terminal.say(f"use it: phi chat {fits[0] if fits else 'MODEL'} --adapter {added.adapter.name}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from phicli.supervisor.stopping import Stopped
 
 NOT_RUNNING: Final = "phi serve is not running; to start it: phi serve --background"
-_HEADS: Final = ("model", "memory", "context", "slots", "running", "idle since", "until")
+_HEADS: Final = ("model", "adapters", "memory", "context", "slots", "running", "idle since", "until")
 _RIGHT: Final = frozenset({"memory", "context", "slots", "running"})
 _UNITS: Final = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
@@ -111,9 +111,11 @@ def _print_table(terminal: Terminal, models: Sequence[Mapping[str, Any]]) -> Non
 
     exact = not terminal.stdout.isatty()  # a script gets the times as they are
     rows = [_row(row, exact=exact) for row in models]
-    columns = [Column(head, right=head in _RIGHT) for head in _HEADS]
+    heads = [head for head in _HEADS if head != "adapters" or any(row[head] for row in rows)]
+    columns = [Column(head, right=head in _RIGHT) for head in heads]
     narrow = [column for column in columns if column.title not in {"slots", "idle since"}]
-    print_rows(terminal, (columns, narrow, [columns[0], columns[1], columns[-1]]), rows)
+    narrowest = [column for column in columns if column.title in {"model", "memory", "until"}]
+    print_rows(terminal, (columns, narrow, narrowest), rows)
 
 
 def _row(row: Mapping[str, Any], *, exact: bool) -> dict[str, str]:
@@ -122,6 +124,7 @@ def _row(row: Mapping[str, Any], *, exact: bool) -> dict[str, str]:
     idle, until = row.get("idle_since"), row.get("until")
     return {
         "model": str(row.get("model", "-")),
+        "adapters": ", ".join(_adapters(row.get("adapters"))),
         "memory": format_bytes(memory) if memory else "-",
         "context": format_tokens(context) if context else "-",
         "slots": str(slots or "-"),
@@ -129,6 +132,14 @@ def _row(row: Mapping[str, Any], *, exact: bool) -> dict[str, str]:
         "idle since": "-" if not idle else str(idle) if exact else f"{_distance(idle, now)} ago",
         "until": _until(row) if not until else str(until) if exact else _ahead(until, now),
     }
+
+
+def _adapters(rows: object) -> Iterator[str]:
+    """The names of the adapters, with scales other than 1 behind them."""
+    for one in rows if isinstance(rows, list) else ():
+        if isinstance(one, Mapping):
+            scale = one.get("scale", 1)
+            yield str(one.get("name", "-")) + ("" if scale == 1 else f":{str(scale).removesuffix('.0')}")
 
 
 def _until(row: Mapping[str, Any]) -> str:

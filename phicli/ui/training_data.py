@@ -7,7 +7,7 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
-from phicli.errors import CheckFailedError
+from phicli.errors import CheckFailedError, UserInterruptError
 from phicli.training_data.convert_result import Converted
 from phicli.training_data.findings import SHOWN, TITLES, Finding, Severity
 from phicli.training_data.report import Report, Tokens
@@ -67,12 +67,19 @@ def print_report(terminal: Terminal, report: Report, *, as_json: bool) -> None:
 
     Raises:
         CheckFailedError: the data must not be used.
+        UserInterruptError: a person stopped it; what was found before is printed.
         OutputClosedError: the reader has closed it.
     """
     if not as_json:
         for line in _report_lines(report, bar=_bar_of(terminal)):
             terminal.write_line(line)
-    elif report.usable:
+    if report.interrupted:
+        last = report.files[-1] if report.files else None
+        where = "" if last is None else f" in line {last.lines:,} of {last.name}"
+        raise UserInterruptError(
+            f"stopped{where}: the rest was not checked", data=report.to_data() if as_json else None
+        )
+    if as_json and report.usable:
         print_result(terminal, "data check", report.to_data())
     if not report.usable:
         errors = counted(report.findings.count("error"), "error")
@@ -110,10 +117,19 @@ def print_converted(terminal: Terminal, made: Converted, *, as_json: bool) -> No
         terminal.say(f"{counted(made.examples, 'example')} written{where}: {made.source} as {made.target}")
     if made.left_out:
         raise CheckFailedError(
-            f"{counted(made.left_out, 'example')} cannot be written as {made.target}, {made.examples:,} were written",
-            "choose another target with --to, or change these lines",
+            f"{counted(made.left_out, 'example')} left out, {made.examples:,} written as {made.target}",
+            _after_convert(made),
             data=made.to_data() if as_json else None,
         )
+
+
+def _after_convert(made: Converted) -> str:
+    kinds = {kind for level, kind, _, _ in made.findings.groups() if level == "error"}
+    if "encoding" in kinds:
+        return "name the encoding of the file, e.g. --input-encoding latin-1; or change these lines"
+    if made.target in ("alpaca", "csv") and kinds == {"left_out"}:
+        return "change these lines, or choose another target with --to"
+    return "change these lines and convert again; all findings: --json -o NEW.jsonl"
 
 
 def _what_to_do(report: Report) -> str:
@@ -122,6 +138,10 @@ def _what_to_do(report: Report) -> str:
     name = "FILE" if " " in name else name
     if "file" in kinds:
         return "name a file of JSON Lines, or convert a table: phi data convert FILE.csv -o NEW.jsonl"
+    if kinds == {"validation"}:
+        return f"make a validation file of other examples: phi data split {name}"
+    if kinds <= {"count", "size"}:
+        return "name another file" if not report.files[0].examples else "change the number of examples"
     if "encoding" in kinds:
         return f"write it as UTF-8: phi data convert {name} --input-encoding latin-1 -o NEW.jsonl"
     if kinds <= {"shape", "unknown_key", "json", "count"} and kinds & {"shape", "json"}:

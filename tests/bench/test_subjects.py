@@ -14,7 +14,7 @@ from phicli.engine.types import Adapter
 from phicli.errors import IntegrityError, NotFoundError, UsageError
 from phicli.records.run import Subject
 from tests.support.files import TINY_PHI
-from tests.support.lora import write_gguf
+from tests.support.lora import tensors, write_gguf
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_the_same_file_with_other_adapters_is_something_else(loud: Path) -> None
     said: list[str] = []
     found = subjects(["tiny-phi", "tiny-phi+ten-facts", f"tiny-phi+{loud}:1", "tiny-phi+ten-facts:2"], tell=said.append)
     assert [[one.scale for one in subject.adapters] for subject in found] == [[], [1.0], [2.0]]
-    assert len(said) == 1
+    assert said == ["tiny-phi+ten-facts is the same file as tiny-phi+ten-facts: it is measured only once"]
 
 
 @pytest.mark.parametrize(
@@ -83,6 +83,21 @@ def test_what_does_not_exist(loud: Path, typed: str, error: type[Exception], wor
 def test_an_adapter_is_given_to_all_models_and_once_more_to_one(loud: Path) -> None:
     with pytest.raises(UsageError, match="given twice"):
         subjects(["tiny-phi+ten-facts"], adapters=[Adapter(loud, 0.5)])
+
+
+def test_a_model_without_the_adapters_of_all_others(loud: Path) -> None:
+    found = subjects(["tiny-phi+none", "tiny-phi"], adapters=[Adapter(loud)])
+    assert [name_of(one) for one in found] == ["tiny-phi:f16", "tiny-phi:f16+ten-facts"]
+
+
+def test_files_of_the_same_name_are_called_by_their_paths(loud: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    one, two = write_gguf(tmp_path / "style.gguf"), write_gguf(tmp_path / "other" / "style.gguf", tensors(seed=2))
+    found = subjects([f"tiny-phi+{one}", f"tiny-phi+{two}:0.5", "tiny-phi+ten-facts"])
+    assert [name_of(subject) for subject in found] == [
+        f"tiny-phi:f16+{one}", f"tiny-phi:f16+{two}:0.5", "tiny-phi:f16+ten-facts"
+    ]  # fmt: skip
+    assert found[1].adapters[0].typed == f"{two}:0.5"
 
 
 def test_a_file_that_really_has_the_name(loud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,6 +56,24 @@ def test_a_gguf_file_is_used_where_it_is(phi: Phi, home: Path, tmp_path: Path) -
     assert (listed.code, "two: " in listed.err) == (0, True)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not have such names")
+def test_a_path_that_cannot_be_shown_or_opened(phi: Phi, tmp_path: Path) -> None:
+    odd = write_gguf(tmp_path / "odd.gguf").rename(tmp_path / "\udcff.gguf")
+    added = phi("adapters", "add", str(odd))
+    assert (added.code, "characters that cannot be shown" in added.err) == (2, True), added.err
+    assert "no adapters yet" in phi("adapters", "list").err
+    used = phi("chat", "tiny-phi", "--adapter", str(odd), QUESTION)
+    assert (used.code, "the path of the adapter is not UTF-8" in used.err) == (2, True), used.err
+
+
+def test_a_model_with_an_adapter_behind_it(phi: Phi, tmp_path: Path) -> None:
+    run = phi("chat", "tiny-phi+style:0.5+b", QUESTION)
+    assert run.code == 3
+    assert run.err.splitlines()[-1] == "  → did you mean phi chat tiny-phi --adapter=style:0.5 --adapter=b?"
+    assert "--adapter" not in phi("chat", "tiny-fi+style", QUESTION).err
+    assert "--adapter" not in phi("chat", "tiny-phi+", QUESTION).err
+
+
 def test_list_and_show(phi: Phi, tmp_path: Path) -> None:
     assert "no adapters yet; to add one: phi adapters add" in phi("adapters", "list").err
     phi("adapters", "add", str(write_peft(tmp_path / "poems")))

@@ -25,14 +25,16 @@ ASKED = ("chat", "tiny-phi", FRANCE)
 def test_the_second_chat_is_warm_and_the_text_is_that_of_a_fresh_engine(phi: Phi, lender: Lender) -> None:
     fresh = data_of(phi, *ASKED)
     server = lender()
-    first, second = data_of(phi, *ASKED), data_of(phi, *ASKED)
+    first = data_of(phi, *ASKED)
+    loaded = server.engines
+    second = data_of(phi, *ASKED)
     assert [one["attached"] for one in (fresh, first, second)] == [False, True, True]
     assert first["text"] == second["text"] == fresh["text"] == PARIS.strip()
     assert counts(first) == counts(second) == counts(fresh)
     assert second["usage"]["cached_tokens"] > 0
-    assert second["timings"]["load_ms"] < first["timings"]["load_ms"]
     assert second["build"] == fresh["build"]
-    assert len(server.engines) == 1
+    assert server.engines == loaded
+    assert len(loaded) == 1
 
 
 def test_no_engine_is_started_beside_the_one_that_is_lent(
@@ -230,7 +232,7 @@ def test_a_server_that_is_killed_fails_the_answer(lender: Lender, environment: d
 @pytest.mark.model
 @pytest.mark.parametrize("question", ["Why is the sky blue?", "Write a poem about the sea."])
 def test_others_change_nothing(phi: Phi, lender: Lender, smollm2: Path, question: str) -> None:
-    command = ("chat", str(smollm2), question, "--temperature", "0", "-n", "96")
+    command = ("chat", str(smollm2), question, "--temperature", "0", "-n", "48")
     fresh = data_of(phi, *command)
     server = lender(str(smollm2), "--parallel", "4")
     phi(*command)

@@ -208,6 +208,12 @@ def test_bad_input_is_refused_before_a_model_is_loaded(
     assert not list(tmp_path.glob("o.*"))
 
 
+def test_a_file_that_does_not_exist(phi: Phi, capitals: Path, tmp_path: Path) -> None:
+    done = phi("batch", str(capitals), str(tmp_path / "none.gguf"), "--out", str(tmp_path / "out.jsonl"))
+    assert (done.code, "none.gguf does not exist" in done.err) == (3, True), done.err
+    assert not (tmp_path / "out.jsonl").exists()
+
+
 def test_a_model_that_is_not_here_leaves_nothing(phi: Phi, capitals: Path, tmp_path: Path) -> None:
     run = phi("batch", str(capitals), "--out", str(tmp_path / "o.jsonl"), "phi-4-mini")
     assert run.code == 3

@@ -20,6 +20,7 @@ from tests.support.disks import small_file_system
 from tests.support.person import Person
 from tests.support.processes import gone
 from tests.support.running import Phi
+from tests.support.waiting import wait_until
 
 LINES = 60
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
@@ -60,6 +61,12 @@ def wait_for(out: Path, results: int) -> None:
     while saved(out) < results:
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+def computed_s(pid: int) -> float:
+    """The seconds of processors that the engines of a process have used."""
+    times = [child.cpu_times() for child in psutil.Process(pid).children()]
+    return sum(one.user + one.system for one in times)
 
 
 def complete(out: Path) -> None:
@@ -117,11 +124,7 @@ def test_a_second_ctrl_c_stops_an_answer_without_an_end(
     source.write_text("Tell me a very long story.\n" * 3, encoding="utf-8")
     command = (str(source), "--out", str(out), storyteller, "-n", "60000", "--temperature", "1", "--seed", "1")
     with running(environment, *command) as process:
-        deadline = time.monotonic() + 60
-        while not out.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        time.sleep(0.5)
+        wait_until(lambda: computed_s(process.pid) > 1)  # more than loading takes: it answers
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
         assert b"under way; press Ctrl-C again" in process.stderr.readline()

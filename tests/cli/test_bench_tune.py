@@ -184,7 +184,7 @@ def test_ctrl_c_shows_what_was_found_and_keeps_nothing(environment: dict[str, st
 
     wait_until(two_engines_came)  # by then it compares settings
     process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=30)
+    out, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert b"Traceback" not in errors
     envelope = json.loads(out)

@@ -223,7 +223,7 @@ def test_ctrl_c_at_any_moment_leaves_no_traceback_and_no_process(environment: di
     workers = children(process.pid)
     time.sleep(delay_s)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode in (0, 130, -signal.SIGINT)  # the last: while the interpreter itself starts or ends
     assert b"Traceback" not in errors
     assert all(gone(worker) for worker in workers)
@@ -331,7 +331,7 @@ def test_a_model_that_is_not_there_leaves_no_process(environment: dict[str, str]
     ) as process:
         wait_for_child(process.pid)
         workers = children(process.pid)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
     assert errors.startswith(b"error: ")
     assert all(gone(worker) for worker in workers)

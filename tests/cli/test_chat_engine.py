@@ -197,7 +197,7 @@ def test_an_interruption_ends_the_program(environment: dict[str, str], tmp_path:
     )  # fmt: skip
     pid = program_of(process)
     process.send_signal(number)
-    out, errors = process.communicate(timeout=30)
+    out, errors = process.communicate(timeout=60)
     assert (process.returncode, out) == (code, b"")
     assert b"Traceback" not in errors
     assert gone(pid)
@@ -211,6 +211,6 @@ def test_a_program_that_dies(environment: dict[str, str], tmp_path: Path) -> Non
         env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     os.kill(program_of(process), signal.SIGSEGV)
-    out, errors = process.communicate(timeout=30)
+    out, errors = process.communicate(timeout=60)
     assert (process.returncode, out) == (6, b"")
     assert b"crashed with SIGSEGV" in errors

@@ -152,7 +152,7 @@ def test_an_interruption_ends_the_wait_at_once(
         if hangs_after:
             assert os.read(process.stdout.fileno(), 5) == b"Half "
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 130
+        assert process.wait(timeout=60) == 130
     (turn,) = sessions_in(environment).get("trip").dialogue.turns
     assert [message.content for message in turn.replies] == (["Half "] if hangs_after else [])
 

@@ -84,7 +84,8 @@ def test_tokens_of_a_model(phi: Phi, train: Path) -> None:
 
 def test_validation_and_service(phi: Phi, train: Path) -> None:
     done = phi("data", "check", str(train), "--validation", str(train))
-    assert (done.code, "the same example as in line 1 of" in done.out) == (9, True)
+    assert (done.code, "all of its 23 examples are in" in done.out) == (9, True)
+    assert f"phi data split {train}" in done.err
     done = phi("data", "check", str(train), "--for", "openai")
     assert (done.code, "OpenAI does not take reasoning" in done.out) == (9, True)
     assert phi("data", "check", str(train), "--for", "gcp").code == 2
@@ -162,6 +163,42 @@ def test_saved_sessions_become_training_data(phi: Phi) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process")
+@pytest.mark.parametrize("as_json", [False, True])
+def test_ctrl_c_in_a_check_shows_what_was_found(environment: dict[str, str], *, as_json: bool) -> None:
+    command = [sys.executable, "-m", "phicli", "data", "check", "-", *(["--json"] if as_json else [])]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
+    assert process.stdin is not None
+    process.stdin.write(b"".join([*numbered(20_000), b"{]\n", *numbered(20_000, 20_000)]))  # more than a pipe holds
+    process.stdin.flush()
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate()
+    assert process.returncode == 130
+    if as_json:
+        found = json.loads(out)
+        assert found["error"]["code"] == "interrupted"
+        assert [(one["kind"], one["line"]) for one in found["data"]["findings"]] == [("json", 20_001)]
+    else:
+        assert b"standard input:20001, column 2: not JSON" in out
+        assert b"stopped in line " in err
+        assert b"the rest was not checked" in err
+
+
+def test_every_line_that_is_not_json_is_reported(phi: Phi, train: Path, tmp_path: Path) -> None:
+    lines = numbered(4)
+    train.write_bytes(lines[0] + b"{]\n" + lines[1] + lines[2][:-4] + b"\n" + b"\xe9\n" + lines[3])
+    new = tmp_path / "new.jsonl"
+    done = phi("data", "convert", str(train), "-o", str(new))
+    assert done.code == 9
+    assert new.read_bytes() == lines[0] + lines[1] + lines[3]
+    shown = done.err.replace("\n", " ")
+    assert all(f"train.jsonl:{number}, column " in shown for number in (2, 4, 5)), done.err
+    assert "3 examples left out, 3 written as messages" in shown
+    done = phi("data", "split", str(train))
+    assert (done.code, "train.jsonl:2, column 2" in done.err, "phi data check" in done.err) == (2, True, True)
+    assert not list(train.parent.glob("train.train*"))
+
+
 def test_ctrl_c_in_the_middle_leaves_nothing(tmp_path: Path, environment: dict[str, str]) -> None:
     command = [sys.executable, "-m", "phicli", "data", "convert", "-", "-o", str(tmp_path / "out.jsonl")]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)

@@ -149,20 +149,20 @@ def test_kernels_that_crash_are_tried_once(home: Path, tmp_path: Path) -> None:
 
 @needs_compiler
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "limit_s", "said"),
     [
-        (HANGING, "loading them took longer than 1 s"),
-        (EXITING, "the engine ended with exit code 3 while it loaded a model"),
-        (EXITING.replace("3", "0"), "the engine ended with exit code 0 while it loaded a model"),
+        (HANGING, 1, "loading them took longer than 1 s"),
+        (EXITING, 60, "the engine ended with exit code 3 while it loaded a model"),
+        (EXITING.replace("3", "0"), 60, "the engine ended with exit code 0 while it loaded a model"),
     ],
     ids=["hanging", "exiting", "exiting as if all were well"],
 )
 def test_kernels_that_never_let_the_engine_reply_are_tried_once(
-    home: Path, tmp_path: Path, source: str, said: str
+    home: Path, tmp_path: Path, source: str, limit_s: int, said: str
 ) -> None:
     kernels = save_kernels(compiled(tmp_path, source))
-    assert refused(WorkerProcess(tmp_path, kernels_limit_s=1)) == said == failure_of(kernels)
-    assert refused(WorkerProcess(tmp_path, kernels_limit_s=1)) == ""
+    assert refused(WorkerProcess(tmp_path, kernels_limit_s=limit_s)) == said == failure_of(kernels)
+    assert refused(WorkerProcess(tmp_path, kernels_limit_s=limit_s)) == ""
 
 
 @needs_compiler

@@ -78,3 +78,37 @@ def test_the_largest_batch_that_fits_then_checkpointing_then_a_refusal() -> None
     assert tight.checkpointing
     with pytest.raises(DoesNotFitError, match=r"needs .* of memory, but only 4.00 GiB"):
         fitted(MINI, recipe, schedule, learned, 4 << 30)
+
+
+def test_the_largest_batch_is_looked_for_in_every_epoch() -> None:
+    lengths = [10] * 14 + [500] + [10] * 5
+    recipe = Recipe(batch_size=3, micro_batch=2)  # in the first epoch the long one is computed alone
+    found = [Schedule(lengths, None, replace(recipe, epochs=epochs)).largest(lengths).tokens for epochs in (1, 2)]
+    assert found == [500, 1000]
+
+
+def test_a_very_long_run_is_planned_for_its_longest_examples() -> None:
+    lengths = [10] * 998 + [500, 600]
+    schedule = Schedule(lengths, None, Recipe(batch_size=4, micro_batch=4, epochs=1000))
+    assert schedule.largest(lengths) == Load(2400, 1120)
+
+
+def test_the_heaviest_step_is_measured_first() -> None:
+    schedule = Schedule([5] * 20 + [90], None, Recipe(batch_size=4, micro_batch=2))
+    heaviest = schedule.heaviest(range(schedule.steps))
+    assert any(20 in micro for micro in schedule.micro_batches(heaviest))
+
+
+def test_quantized_weights_need_four_bits_but_for_the_embedding() -> None:
+    whole, parts = needs_of(MINI, Recipe(dtype="bfloat16"), Load(512, 64)), Recipe(dtype="bfloat16", quantized=True)
+    embedding = 2 * MINI.vocabulary * MINI.hidden
+    needed = needs_of(MINI, parts, Load(512, 64)).weights - embedding
+    assert 0.25 * (whole.weights - embedding) < needed < 0.29 * (whole.weights - embedding)
+
+
+def test_a_gpu_that_is_too_small_is_named() -> None:
+    recipe = Recipe(batch_size=1, micro_batch=1, dtype="bfloat16", device="cuda")
+    schedule = Schedule([1000] * 8, 4096, recipe)
+    with pytest.raises(DoesNotFitError, match="of memory on the GPU") as error:
+        fitted(MINI, recipe, schedule, [100] * 8, 6 << 30)
+    assert "--qlora" in error.value.hint

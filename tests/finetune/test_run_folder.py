@@ -26,6 +26,47 @@ def test_a_run_is_continued_only_as_it_was(tmp_path: Path) -> None:
         folder.check({"seed": 1, "learning_rate": 2})
 
 
+def test_a_run_that_did_not_start_is_begun_anew(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    with folder.held():
+        (folder.path / ".begun").touch()  # as a run that was killed leaves it
+        folder.validation.write_text("of a run with validation data")
+        assert not folder.check({})
+        with folder.beginning():
+            assert not folder.validation.exists()
+            folder.train.write_text("1 2 3\n")
+        folder.write({"identity": {}})
+        assert folder.check({})
+    assert sorted(path.name for path in folder.path.iterdir()) == ["run.json", "train.tokens"]
+
+
+def failing(folder: RunFolder) -> None:
+    with folder.held(), folder.beginning():
+        folder.train.write_text("1 2 3\n")
+        raise KeyboardInterrupt
+
+
+def test_a_run_that_fails_before_it_starts_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        failing(RunFolder(tmp_path / "new" / "run"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["train.jsonl", "validation.jsonl", "train.tokens"])
+def test_data_of_somebody_is_not_taken_for_a_run_that_was_begun(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(UsageError, match="is not the folder of a run"):
+        RunFolder(tmp_path).check({})
+
+
+def test_only_one_process_has_a_run(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    with folder.held(), pytest.raises(UsageError, match="another phi finetune uses"), folder.held():
+        pass
+    with folder.held():
+        assert folder.path.is_dir()
+
+
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(UsageError, match="is not the folder of a run"):
@@ -54,6 +95,18 @@ def test_a_checkpoint_that_cannot_be_written_leaves_those_before_it(tmp_path: Pa
     found = checkpoints.latest(tmp_path)
     assert found is not None
     assert found.step == 1
+
+
+def test_a_folder_that_was_being_replaced_is_found_again(tmp_path: Path) -> None:
+    best = tmp_path / "best"
+    checkpoints.write_folder(best, lambda trial: (trial / "step").write_text("1") and None)
+    best.rename(tmp_path / ".best.old")  # killed between two renames
+    (tmp_path / ".best.new").mkdir()
+    checkpoints.restore(best)
+    assert (best / "step").read_text() == "1"
+    checkpoints.write_folder(best, lambda trial: (trial / "step").write_text("2") and None)
+    assert (best / "step").read_text() == "2"
+    assert [path.name for path in tmp_path.iterdir()] == ["best"]
 
 
 def test_a_name_says_what_to_download() -> None:

@@ -63,3 +63,30 @@ def test_a_run_that_takes_too_long_does_not_start(model: Path, environment: dict
     )  # fmt: skip
     assert done.returncode == 5
     assert "more than --max-time" in done.stderr
+
+
+def test_the_held_out_questions_are_asked_before_and_after(model: Path, environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        command(model, "asked", "--split", "0.25", "--epochs", "1", "--as", "keys", "--json"), env=environment,
+        capture_output=True, check=True,
+    )  # fmt: skip
+    data = json.loads(done.stdout)["data"]
+    assert data["not_evaluated"] is None
+    before, after = data["evaluation"]["evaluations"]
+    assert (before["asked"], after["asked"], before["adapters"]) == (3, 3, [])
+    assert [one["name"] for one in after["adapters"]] == ["keys"]
+    saved = json.loads((model.parent / "asked" / "evaluation.json").read_text(encoding="utf-8"))
+    assert saved["evaluations"][1]["set"] == str(model.parent / "asked" / "validation.jsonl")
+    again = subprocess.run(
+        command(model, "asked", "--split", "0.25", "--epochs", "1", "--as", "keys", "--no-eval", "--json"),
+        env=environment, capture_output=True, check=True,
+    )  # fmt: skip
+    assert json.loads(again.stdout)["data"]["evaluation"] is None
+    wrong = subprocess.run(
+        command(model, "other", "--eval-model", "tiny-phi"),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (wrong.returncode, "requires held-out questions" in wrong.stderr) == (2, True)

@@ -31,7 +31,7 @@ README_PATH = f"/{NAME}/resolve/main/README.md"
 def fetch(url: str, method: str = "GET", **headers: str) -> http.client.HTTPResponse:
     """Send one request, following no redirects; a body that ends early raises when it is read."""
     address = urlsplit(url)
-    connection = http.client.HTTPConnection(address.netloc, timeout=5)
+    connection = http.client.HTTPConnection(address.netloc, timeout=60)
     connection.request(method, url.removeprefix(f"http://{address.netloc}"), headers=headers)
     return connection.getresponse()
 
@@ -82,7 +82,7 @@ def test_ranges(hub: LoopbackHub, tmp_path: Path, on_disk: bool) -> None:
 
 def test_a_connection_serves_many_requests(hub: LoopbackHub) -> None:
     hub.add_repo(NAME, FILES)
-    connection = http.client.HTTPConnection(urlsplit(hub.endpoint).netloc, timeout=5)
+    connection = http.client.HTTPConnection(urlsplit(hub.endpoint).netloc, timeout=60)
     for method in ("HEAD", "GET", "HEAD", "GET"):
         connection.request(method, README_PATH)
         answer = connection.getresponse()
@@ -156,7 +156,7 @@ def test_a_redirect_loop_never_ends(hub: LoopbackHub) -> None:
     hub.add_repo(NAME, FILES)
     hub.faults.add("README", redirect_loop=True, times=None)
     with pytest.raises(urllib.error.HTTPError, match="redirect"):
-        urllib.request.urlopen(hub.endpoint + README_PATH, timeout=5)  # noqa: S310 - our own server
+        urllib.request.urlopen(hub.endpoint + README_PATH, timeout=60)  # noqa: S310 - our own server
     assert len(hub.requests) > 2
 
 
@@ -177,7 +177,7 @@ def test_a_stall_ends_with_the_client_or_with_the_server(hub: LoopbackHub) -> No
     hub.faults.add("a.gguf", server="cdn", stall_after=10, times=None)
     url = storage_url(hub)
     fetch(url).close()
-    with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=5) as client:
+    with socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=60) as client:
         client.sendall(f"GET {url.removeprefix(hub.cdn_url)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         received = b""
         while not received.endswith(b"\r\n\r\n" + DATA[:10]):

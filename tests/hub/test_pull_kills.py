@@ -79,7 +79,7 @@ def test_killed_again_and_again(
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(chance.uniform(0.2, 1.2))
         process.send_signal(signal.SIGKILL if round_ % 2 else signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=60)
         assert b"Traceback" not in errors
         assert process.returncode in (0, 130, -signal.SIGKILL, -signal.SIGINT)
         check_nothing_wrong(folder, digest)
@@ -102,9 +102,9 @@ def test_an_interrupted_pull_says_what_is_kept(
     hub.add_repo("some/big", {NAME: big[0]})
     hub.faults.add("/", server="cdn", times=None, bytes_per_second=32 * MIB)
     process = start(environment, hub)
-    hub.requests.wait_for(NAME, server="cdn", sent=8 * MIB, timeout=30)
+    hub.requests.wait_for(NAME, server="cdn", sent=8 * MIB, timeout=60)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "are saved" in errors.decode()
 
@@ -130,11 +130,11 @@ def test_the_other_goes_on_when_one_is_killed(
     hub.add_repo("some/big", {NAME: big[0]})
     hub.faults.add("/", server="cdn", times=None, bytes_per_second=32 * MIB)
     first = start(environment, hub)
-    hub.requests.wait_for(NAME, server="cdn", sent=8 * MIB, timeout=30)
+    hub.requests.wait_for(NAME, server="cdn", sent=8 * MIB, timeout=60)
     second = start(environment, hub)
     time.sleep(1)
     first.kill()
-    first.communicate(timeout=30)
+    first.communicate(timeout=60)
     _, errors = second.communicate(timeout=60)
     assert second.returncode == 0, errors
     check_nothing_wrong(folder, big[1])
@@ -146,7 +146,7 @@ def test_beside_hf_download(hub: LoopbackHub, environment: dict[str, str], folde
     hub.add_repo("some/big", {NAME: big[0]})
     hub.faults.add("/", server="cdn", times=None, bytes_per_second=32 * MIB)
     ours = start(environment, hub)
-    hub.requests.wait_for(NAME, server="cdn", sent=4 * MIB, timeout=30)
+    hub.requests.wait_for(NAME, server="cdn", sent=4 * MIB, timeout=60)
     code = (
         f"from huggingface_hub import hf_hub_download as d; print(d('some/big', {NAME!r}, cache_dir={str(folder)!r}))"
     )

@@ -23,7 +23,7 @@ def in_main_thread() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def threads_end() -> Iterator[None]:
     yield
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while job_threads() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not job_threads()

@@ -166,13 +166,13 @@ def test_closing_the_model_ends_its_requests() -> None:
 def test_the_server_sees_that_nobody_reads_any_more() -> None:
     """So it stops to generate. The connection ends although the answer has not."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        listening.settimeout(10)
+        listening.settimeout(60)
         with remote_model(f"http://127.0.0.1:{listening.getsockname()[1]}/v1") as model:
             answering = model.answer(HELLO, sampling=model.usual)
             threading.Thread(target=lambda: list(answering), daemon=True).start()
             connected, _ = listening.accept()
             with connected:
-                connected.settimeout(10)
+                connected.settimeout(60)
                 asked = b""
                 while not asked.endswith(b"}"):
                     asked += connected.recv(65536)

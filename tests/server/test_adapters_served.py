@@ -88,6 +88,17 @@ def test_the_list_of_models(served: Server) -> None:
     assert missing.status in (400, 404)
 
 
+def test_what_is_loaded(served: Server, phi: Phi, files: dict[str, Path]) -> None:
+    ask(served, "tiny-phi+half")
+    (model,) = phi("ps", "--json").json["data"]["models"]
+    assert [(row["name"], row["scale"], row["path"]) for row in model["adapters"]] == [
+        ("loud", 1.0, str(files["loud"])), ("half", 0.5, str(files["half"])), ("other", 1.0, str(files["other"]))
+    ]  # fmt: skip
+    head, row = phi("ps").out.splitlines()
+    assert head.split()[:2] == ["MODEL", "ADAPTERS"]
+    assert "loud, half:0.5, other" in row
+
+
 def test_completions_and_streams_have_it_too(served: Server) -> None:
     body = {"prompt": "The capital of France is", "temperature": 0, "max_tokens": 4}
     texts = {name: json.loads(served.post("/v1/completions", body | {"model": name}).text) for name in NAMES[:2]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ import psutil
 import pytest
 
 from phicli.server.residence import ENDS_AFTER
-from phicli.supervisor.background import DETACHED
+from phicli.supervisor.background import DETACHED, Wanted, start
 from tests.supervisor.asking import QUESTION, ask
 from tests.support.processes import gone
 from tests.support.running import Phi, Run
@@ -134,6 +135,27 @@ def test_ctrl_c_while_it_starts_ends_what_was_started(environment: dict[str, str
         starting.send_signal(signal.SIGINT)
         assert starting.wait(60) == 130
     assert gone(int((tmp_path / "pid").read_text()))
+
+
+@pytest.mark.process
+def test_ctrl_c_just_before_it_waits_is_seen_and_ends_what_was_started(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[float | None] = []
+    started: list[int] = []
+
+    def interrupted(*ends: Any) -> Any:  # as Python, which sees a signal between two waits only
+        limits.append(ends[3] if len(ends) > 3 else None)
+        started.extend(child.pid for child in psutil.Process().children())
+        raise KeyboardInterrupt
+
+    before = {child.pid for child in psutil.Process().children()}
+    monkeypatch.setattr(select, "select", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        start(Wanted(["serve", "--background"]), version="1")
+    assert limits[0] is not None
+    (pid,) = set(started) - before
+    assert gone(pid)
 
 
 def test_a_killed_server_takes_its_engines_along_and_the_next_one_starts(

@@ -15,17 +15,21 @@ import psutil
 from tests.support.waiting import wait_until
 
 
-def gone(pid: int, within_s: float = 10.0) -> bool:
-    """Whether the process ends (or is a zombie) in time."""
+def gone(pid: int, within_s: float = 60.0) -> bool:
+    """Whether the process ends (or is a zombie) in time; it is looked at once at least."""
     deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        try:
-            if Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z":
-                return True
-        except (FileNotFoundError, ProcessLookupError):  # the latter if it ends between opening and reading
-            return True
-        time.sleep(0.05)
-    return False
+    while not _has_ended(pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):  # the latter if it ends between opening and reading
+        return True
 
 
 def children(pid: int) -> list[int]:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.kernels import save_in
+from tests.support.prepared import Prepared
 
 
 class Run:
@@ -42,10 +43,12 @@ def environment(tmp_path: Path, starts_process: None) -> dict[str, str]:
 
 
 @pytest.fixture
-def phi(environment: dict[str, str]) -> Phi:
+def phi(environment: dict[str, str], prepared: Prepared | None) -> Phi:
     """Call with arguments and, as ``stdin``, the bytes to pipe in (None: the null device)."""
 
     def run(*arguments: str, stdin: bytes | None = None, **more: str) -> Run:
+        if prepared is not None and prepared.suits(environment | more, stdin):
+            return Run(prepared.run(arguments, environment | more, stdin, timeout_s=120))
         given: dict[str, Any] = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
         return Run(
             subprocess.run(

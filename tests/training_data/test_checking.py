@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import json
 import tracemalloc
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from phicli.errors import UsageError
 from phicli.training_data.checking import Checking, CheckOptions
@@ -138,7 +141,9 @@ def test_keys_of_a_person_do_not_hide_a_duplicate() -> None:
 def test_a_validation_set_that_is_a_copy() -> None:
     lines = numbered(12)
     report = checked(b"".join(lines), validation=b"".join(lines))
-    found = errors(report)
+    assert [(one.kind, one.file, one.line) for one in errors(report)] == [("validation", "valid.jsonl", 0)]
+    assert "all of its 12 examples are in train.jsonl too" in errors(report)[0].message
+    found = errors(checked(b"".join(lines), validation=b"".join([*lines, *numbered(1, 70)])))
     assert [one.line for one in found] == list(range(1, 13))
     assert {(one.kind, one.file) for one in found} == {("validation", "valid.jsonl")}
     assert found[4].message == "the same example as in line 5 of train.jsonl"
@@ -202,6 +207,51 @@ def test_an_unknown_service() -> None:
         service_called("gcp")
 
 
+def test_more_tokens_than_a_service_documents() -> None:
+    huge = line({"messages": [{"role": "user", "content": "word " * 70_000}, {"role": "assistant", "content": "a"}]})
+    data = b"".join(numbered(10)) + huge
+    assert not warnings(checked(data))
+    found = warnings(checked(b"\xef\xbb\xbf" + data, "azure"))
+    assert [(one.kind, one.line) for one in found] == [("too_long", 11)]
+    assert "more than Azure AI Foundry documents for an example, 65,536" in found[0].message
+    counted = checked(b"\xef\xbb\xbf" + data, "azure", counter=Every(70_000))
+    assert {(one.kind, one.line, one.severity) for one in counted.findings.kept()} == {
+        ("service", number, "warning") for number in range(1, 12)
+    }
+
+
+class Every:
+    """Counts the same number of tokens for every example."""
+
+    model, format, context_tokens = "it", "phi4", 131_072
+
+    def __init__(self, tokens: int) -> None:
+        self._tokens = tokens
+
+    def count(self, example: Mapping[str, Any]) -> int:
+        return self._tokens
+
+
+def test_an_interrupted_check_has_what_was_found() -> None:
+    class Interrupted(io.BytesIO):
+        """Ctrl-C where the file goes on."""
+
+        def readline(self, size: int | None = -1) -> bytes:
+            if found := super().readline(size):
+                return found
+            raise KeyboardInterrupt
+
+    checking = Checking(CheckOptions())
+    lines = numbered(3)
+    with pytest.raises(KeyboardInterrupt):
+        checking.read(Interrupted(b"".join([*lines, lines[1], b"{]\n"])), "train.jsonl")
+    checking.interrupt()
+    report = checking.report()
+    assert [(one.kind, one.line) for one in errors(report)] == [("duplicate", 4), ("json", 5)]
+    assert (report.usable, report.interrupted, report.files[0].lines) == (False, True, 5)
+    assert not [one for one in report.findings.kept() if one.kind == "count"]
+
+
 def test_without_a_model_a_huge_example_is_a_warning() -> None:
     text = "The quick brown fox jumps over the lazy dog. " * 20_000
     huge = {"messages": [{"role": "user", "content": text}, {"role": "assistant", "content": "b"}]}
@@ -255,7 +305,24 @@ def test_equal_hashes_are_found_among_many() -> None:
         digests.add(digest_of(encoded(joined_texts(number % 990))[0]) if number != 5 else None)
         other.add(digest_of(encoded(joined_texts(number + 985))[0]))
     assert list(digests.repeated()) == [(number, number - 990) for number in range(991, 1001) if number != 996]
-    assert list(digests.shared_with(other)) == [(number, 985 + number) for number in range(1, 6)]
+    many, shared = digests.shared_with(other)
+    assert (many, list(shared)) == (5, [(number, 985 + number) for number in range(1, 6)])
+
+
+@given(st.lists(st.integers(0, 6), max_size=40), st.lists(st.integers(0, 6), max_size=40))
+def test_equal_hashes_are_found_as_by_hand(here: list[int], there: list[int]) -> None:
+    def digests_of(numbers: list[int]) -> Digests:
+        found = Digests()
+        for number in numbers:  # the first halves of 1 and 2, of 3 and 4 ... are equal; 0 has no example
+            found.add(bytes([(number + 1) // 2] * 8 + [number] * 8) if number else None)
+        return found
+
+    one, other = digests_of(here), digests_of(there)
+    again = [(at + 1, here.index(n) + 1) for at, n in enumerate(here) if n and here.index(n) < at]
+    both = [(at + 1, here.index(n) + 1) for at, n in enumerate(there) if n and n in here]
+    many, shared = one.shared_with(other)
+    assert (list(one.repeated()), many, list(shared)) == (again, len(both), both)
+    assert other.examples == sum(map(bool, there))
 
 
 @pytest.mark.parametrize(

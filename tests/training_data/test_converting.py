@@ -84,30 +84,136 @@ def test_a_table_with_separators_quotes_and_line_breaks() -> None:
 def test_a_table_that_is_wrong() -> None:
     with pytest.raises(UsageError, match="its columns are: a, b"):
         convert(b"a,b\n1,2\n", name="x.csv")
-    with pytest.raises(UsageError, match=r"x.csv:3: the row has 3 cells, but there are 2 columns"):
-        convert(b"question,answer\n1,2\n1,2,3\n", name="x.csv")
     with pytest.raises(UsageError, match="not UTF-8: byte 0xe4"):
         convert("question,answer\n1,ä\n".encode("latin-1"), name="x.csv")
-    _, result = convert(b"question,answer\n1,2\n ,2\n", name="x.csv")
-    assert (result.examples, result.left_out) == (1, 1)
-    assert result.findings.kept()[0].line == 3
+    with pytest.raises(UsageError, match="--user and --assistant must be given together"):
+        convert(b"a,b\n1,2\n", name="x.csv", columns=Columns("a"))
+    with pytest.raises(UsageError, match="has no column 'bb'; its columns are: a, b") as caught:
+        convert(b"a,b\n1,2\n", name="x.csv", columns=Columns("a", "bb"))
+    assert caught.value.hint == "did you mean b?"
+
+
+def test_rows_that_are_wrong_are_left_out_with_their_lines() -> None:
+    table = b'question,answer\n1,2\n ,2\n1,2,3\n"a"b,c\n5\n"6\n7",8\n9,"open\n10,11\n'
+    made, result = convert(table, name="x.csv")
+    assert [one["messages"][0]["content"] for one in made] == ["1", "6\n7"]
+    assert (result.examples, result.left_out) == (2, 5)
+    lines = {one.line: one.message for one in result.findings.kept()}
+    assert list(lines) == [3, 4, 5, 6, 9]
+    assert "the row has 3 cells, but there are 2 columns" in lines[4]
+    assert "a quote is not closed" in lines[9]
 
 
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (line(GOOD) + b'{"messages": [}\n', r"x.jsonl:2, column 15: not JSON: expecting value"),
         (b"[\n" + line(GOOD) + b",\n" + line(GOOD), r"x.jsonl:\d: the list is not closed"),
         (b"[\n" + line(GOOD) + line(GOOD) + b"]", r"x.jsonl:3: a comma is missing"),
-        (line(GOOD) + b'{"messages": "\xe9"}\n', r"x.jsonl:2: not UTF-8: byte 0xe9"),
         (b"", "has no examples"),
         (b"[]", "has no examples"),
-        (line(GOOD) + b'{"messages": ' + b"[" * 100_000, r"x.jsonl:2"),
+        (b"[\n" + line(GOOD) + b",\n" + b'{"messages": [}]', r"x.jsonl:4, column 15: not JSON"),
+        (b"[" + line(GOOD) + b"]\n" + line(GOOD), r"x.jsonl:3: more text stands behind the list"),
+        (b"one\ntwo\n", r"x.jsonl:1, column 1: not JSON"),
+        (b'{"role": "user", "content": "a"}\n{"role"\n', r"x.jsonl:2, column 8: "),
+        (b"\x1f\x8b\x08", "x.jsonl:1"),
     ],
 )
 def test_what_is_not_json_is_refused_with_its_line(data: bytes, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         convert(data)
+
+
+BAD_LINES: list[tuple[bytes, str, int, str]] = [
+    (b'{"messages": [1,]}', "json", 17, "a comma stands in front of ]"),
+    (b'{"messages": [}', "json", 15, "expecting value"),
+    (b"not json", "json", 1, "expecting value"),
+    (b'{"messages": [{"role": "user"}', "json", 31, "the line ends before its JSON does"),
+    (b'  {"messages": "open', "json", 16, "a text is not closed on this line"),
+    (b"{'messages': []}", "json", 2, "single quotes"),
+    (b'{"messages": NaN}', "json", 0, "NaN is not a JSON value"),
+    (b'{"messages": ' + b"[" * 100_000, "json", 0, "nested too deeply"),
+    (b'{"messages": "\xe9"}', "encoding", 15, "byte 0xe9, which Latin-1 has for \u00e9"),
+    (b'{"messages": \xff', "encoding", 14, "byte 0xff"),
+    (b'{"messages": []} }', "json", 18, "not JSON"),
+    (b'{"messages": [' + b'"x", ' * 4_000_000 + b"]}", "line_too_long", 0, "an example is too long"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", BAD_LINES, ids=range(len(BAD_LINES)))
+def test_what_is_not_json_is_left_out_with_its_line(bad: tuple[bytes, str, int, str]) -> None:
+    content, kind, column, says = bad
+    made, result = convert(numbered(2)[0] + content + b"\n" + numbered(2)[1] + content + b"\n" + line(GOOD))
+    found = [one for one in result.findings.kept() if one.kind == kind]
+    assert [one.line for one in found] == [2, 4]
+    assert all(says in one.message for one in found)
+    assert {one.column for one in found} == {column}
+    assert len(made) >= 3
+
+
+def test_all_lines_that_are_not_json_are_reported_also_the_first_and_the_last() -> None:
+    contents = [content for content, kind, _, _ in BAD_LINES if kind != "line_too_long" and content[-3:] != b"} }"]
+    data = b"".join(content + b"\n" + good for content, good in zip(contents, numbered(len(contents)), strict=True))
+    made, result = convert(data + b"[1, 2\n" + line(GOOD) + b'{"messages"')
+    assert len(made) == len(contents) + 1
+    last = 2 * len(contents)
+    assert sorted({one.line for one in result.findings.kept()}) == [*range(1, last, 2), last + 1, last + 3]
+
+
+def test_objects_over_several_lines_go_on_behind_one_that_is_wrong() -> None:
+    good = json.dumps({"messages": [QUESTION, ANSWER]}, indent=2).encode() + b"\n"
+    made, result = convert(good + good.replace(b'"Q"', b'"Q" "Q"') + good)
+    assert len(made) == 2
+    lines = good.count(b"\n")
+    assert [one.line for one in result.findings.kept()] == [lines + 1]
+    assert f"not JSON in line {lines + 5}, column " in result.findings.kept()[0].message
+    made, result = convert(good.replace(b'"A"', b'"\xe9"') + good)
+    assert (len(made), result.findings.kept()[0].line) == (1, 1)
+    assert (
+        f"byte 0xe9, which Latin-1 has for \u00e9, in line {lines - 3}, column 19" in result.findings.kept()[0].message
+    )
+
+
+@pytest.mark.parametrize("indent", [b"", b"  ", b"\t"])
+def test_no_line_behind_a_wrong_one_is_lost(indent: bytes) -> None:
+    lines = [indent + one for one in numbered(6)]
+    lines[1] = lines[1][:-3] + b"\n"
+    lines[3] = b"x" + lines[3]
+    made, result = convert(b"".join(lines))
+    assert (len(made), [one.line for one in result.findings.kept()]) == (4, [2, 4])
+
+
+def test_lines_that_are_lists_of_messages() -> None:
+    made, result = convert(line([QUESTION, ANSWER]) + line([QUESTION]) + b"{]\n" + line([QUESTION, ANSWER]))
+    assert (len(made), [one.line for one in result.findings.kept()]) == (2, [2, 3])
+
+
+def test_a_byte_that_is_cut_between_two_parts_is_read() -> None:
+    text = "\u00e4" * 300_000
+    made, result = convert(line({"messages": [{"role": "user", "content": text}, ANSWER]}))
+    assert (made[0]["messages"][0]["content"], result.left_out) == (text, 0)
+
+
+@pytest.mark.parametrize(
+    ("start", "encoding", "says", "hint"),
+    [
+        (b"\x1f\x8b\x08\x00", "utf-8", "x.jsonl is compressed by gzip", "gunzip --keep x.jsonl"),
+        (b"PK\x03\x04", "latin-1", "a ZIP archive", "save it as CSV"),
+        ("{}".encode("utf-16"), "utf-8", "UTF-16 text", "--input-encoding utf-16"),
+        (b"{\0}\0{\0}\0", "utf-8", "UTF-16 without a mark", "JSON Lines"),
+    ],
+)
+def test_other_files_are_named(start: bytes, encoding: str, says: str, hint: str) -> None:
+    source = Source("x.jsonl", io.BufferedReader(io.BytesIO(start)), None)  # type: ignore[type-var]
+    with pytest.raises(UsageError, match=says) as caught:
+        Converting(ConvertOptions(None, encoding=encoding), lambda data: None).convert(source)
+    assert hint in caught.value.hint
+
+
+def test_utf_16_is_read_where_it_is_named() -> None:
+    source = Source("x.jsonl", io.BufferedReader(io.BytesIO(line(GOOD).decode().encode("utf-16"))), None)  # type: ignore[type-var]
+    parts: list[bytes] = []
+    Converting(ConvertOptions(None, encoding="utf-16"), parts.append).convert(source)
+    assert json.loads(parts[0]) == GOOD
 
 
 def test_an_example_that_is_wrong_is_left_out_with_its_line() -> None:

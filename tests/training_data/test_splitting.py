@@ -92,9 +92,9 @@ def test_a_byte_order_mark_and_windows_line_ends_stay(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "options", "says"),
     [
-        (b"".join(numbered(3)) + b"{]\n", {}, "line 4 of x.jsonl cannot be read"),
-        (b"".join(numbered(3)) + b"[]\n", {}, "line 4 of x.jsonl is not an object"),
-        (b"".join(numbered(3)), {"group_by": "who"}, "line 1 of x.jsonl has no key 'who'"),
+        (b"".join(numbered(3)) + b"{]\n", {}, r"x.jsonl:4, column 2: not JSON"),
+        (b"".join(numbered(3)) + b"[]\n", {}, "x.jsonl:4: the line is not an object"),
+        (b"".join(numbered(3)), {"group_by": "who"}, "x.jsonl:1: there is no key 'who'"),
         (b"".join(numbered(3)), {"share": None, "count": 3}, "leave none for training"),
         (b"".join(numbered(1)), {}, "nothing to split: 1 example"),
         (b"", {}, "nothing to split: 0 examples"),

@@ -121,3 +121,14 @@ def test_models_that_were_unloaded_are_named() -> None:
         print_stopped(out, stopped, as_json=False)
         assert text_of(out.stderr).splitlines() == said
         assert text_of(out.stdout) == ""
+
+
+@pytest.mark.parametrize(("width", "shown"), [(140, True), (90, True), (50, False)])
+def test_adapters_have_a_column_where_there_are_any(width: int, shown: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    rows = [{"name": "style", "scale": 1.0}, {"name": "half", "scale": 0.5}, {"name": "twice", "scale": 2.0}, "odd"]
+    for models, expected in (([model(adapters=rows), model()], shown), ([model(adapters=[])], False)):
+        screen = terminal(Screen())
+        print_ps(screen, {"models": models}, as_json=False)
+        assert ("adapters" in text_of(screen.stdout)) is expected
+        assert ("style, half:0.5, twice:2" in text_of(screen.stdout)) is expected

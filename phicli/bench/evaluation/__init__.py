@@ -32,4 +32,14 @@ Reasoning (``<think>…</think>``) is not part of the reply, nor is white space 
   depth. Or, instead of ``answer``, ``keys`` is an object of names and types (``string``, ``number``, ``integer``,
   ``boolean``, ``null``, ``array``, ``object``, ``any``): the reply is an object with just these keys, of these types.
 - ``checks``: every one of the ``checks`` holds; see :mod:`phicli.bench.evaluation.checks`.
+
+Or the file is training data: one conversation per line, with ``messages``, as ``phi data check`` accepts it. Then each
+answer of the assistant is a question, called ``line-7``, or ``line-7.2`` for the second answer of several, unless its
+``weight`` is 0. The conversation before it is asked as it stands in the file. The reply is right if it is the same text
+as ``exact`` compares it, without reasoning, with the same tool calls; and two more numbers are measured:
+
+- F1: the words that the reply and the expected answer have in common (:mod:`phicli.bench.evaluation.overlap`).
+- Perplexity: how probable the model finds the expected answer, token by token, in the prompt format in which it is
+  asked, reasoning and the token that ends the answer included. These are the tokens that ``phi finetune`` trains on.
+  It is measured after the questions were asked.
 """

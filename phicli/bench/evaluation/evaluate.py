@@ -234,10 +234,8 @@ class _Run:
             lines = counted(journal.damaged_lines, "line")
             self.watch.say(f"{model}: {lines} of the saved replies cannot be read; those questions are asked again")
         if known:
-            self.watch.say(
-                f"{model}: {known} of {len(self.items)} replies were saved earlier; to ask all questions again: "
-                "--restart"
-            )
+            again = "; to ask all questions again: --restart" if self.options.can_restart else ""
+            self.watch.say(f"{model}: {known} of {len(self.items)} replies were saved earlier{again}")
 
     def _tell_of_loss(self, journal: Journal) -> None:
         """Say once that replies cannot be saved, and why."""

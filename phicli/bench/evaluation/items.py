@@ -30,6 +30,7 @@ _LONGEST_START: Final = 16 << 20
 _MOST_TOKENS: Final = 1 << 17
 _LONGEST_ID: Final = 200
 _COMMON: Final = ("id", "question", "compare", "system", "max_tokens", "example", "meta")
+_OTHER_FORMS: Final = frozenset({"completion", "conversations", "instruction"})
 _BAD_SHOWN: Final = 8
 _SETS: Final = f"or use a built-in set: {' or '.join(SHIPPED)}"
 
@@ -172,6 +173,8 @@ def read_item(line: str, number: int) -> Item:
     data = _object(line)
     if "messages" in data and "compare" not in data:
         raise ValueError("it is training data, but the file begins with a question: write them into two files")
+    if "compare" not in data and _OTHER_FORMS & data.keys():
+        raise ValueError("it is training data without messages: turn it into messages with phi data convert")
     compare = fields.word(data, "compare", tuple(_RULES))
     rules = _RULES[compare]
     fields.only(data, (*_COMMON, *rules.FIELDS))

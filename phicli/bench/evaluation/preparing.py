@@ -18,7 +18,7 @@ from phicli.bench.measuring.surroundings import Surroundings
 from phicli.catalog.load import catalog
 from phicli.catalog.resolve import known_by_name
 from phicli.engine.abilities import Ability
-from phicli.engine.settings import NO_SPECULATION, EngineSettings
+from phicli.engine.settings import EngineSettings
 from phicli.engine.starting import DEFAULT_ENGINE, EngineChoice, OnTick, StartEngine, can, start_engine
 from phicli.engine.types import Adapter, LocalEngine, Sampling
 from phicli.errors import UsageError
@@ -43,7 +43,8 @@ class EvalOptions:
     """What is asked, and how: a file of questions or the name of a built-in set.
 
     ``max_tokens`` of a reply and ``context_tokens`` are left to the model where None. ``settings`` are those of the
-    engine that were asked for, by field. ``limit`` asks only the first questions; ``restart`` asks all again.
+    engine that were asked for, by field. ``limit`` asks only the first questions; ``restart`` asks all again, and
+    ``can_restart`` says whether the command has an option for it.
     Without ``memory_check`` a model that seems too large for the memory is loaded anyway. ``adapters`` are used with
     every model of this machine, beside its own.
     """
@@ -59,6 +60,7 @@ class EvalOptions:
     seed: int = 1
     memory_check: bool = True
     adapters: tuple[Adapter, ...] = ()
+    can_restart: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +85,8 @@ class EvaluationPlan:
     @property
     def not_scored(self) -> str:
         """Why the probability of expected answers cannot be measured; empty where it can."""
-        if not can(self.subject.engine, Ability.SCORES):
-            return f"the engine {self.subject.engine} does not report the probabilities of tokens"
-        if self.settings.speculation != NO_SPECULATION:
-            return "the engine reports no probabilities of drafted tokens: leave out --speculation"
-        return ""
+        engine = self.subject.engine
+        return "" if can(engine, Ability.SCORES) else f"{engine} does not report the probabilities of tokens"
 
     @property
     def sampling(self) -> Sampling:

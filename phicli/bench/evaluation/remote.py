@@ -103,7 +103,7 @@ class RemotePlan:
         """
         del on_tick
         with open_remote(self.subject.named, connections=self.slots) as model:
-            asking = RemoteAsking(model, brake=False)
+            asking = RemoteAsking(model, brake=False, corrects=False)
             yield RemoteWorker(self.subject.model, asking, self.slots, on_notice=notices.notice)
 
 

@@ -71,8 +71,8 @@ class Evaluation:
 
     @property
     def complete(self) -> bool:
-        """All questions were asked."""
-        return len(self.results) == self.total
+        """All questions were asked, and all expected answers read where that can be done."""
+        return len(self.results) == self.total and not self.unread
 
     @property
     def cut(self) -> int:
@@ -104,6 +104,12 @@ class Evaluation:
     def scored(self) -> int:
         """How many expected answers have a known probability."""
         return sum(result.expected is not None and not result.expected.failed for result in self.results)
+
+    @property
+    def unread(self) -> int:
+        """How many expected answers would have to be read yet."""
+        waiting = (result.item.talk is not None and result.expected is None for result in self.results)
+        return 0 if self.not_scored else sum(waiting)
 
     @property
     def expected_tokens(self) -> int:

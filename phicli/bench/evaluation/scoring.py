@@ -1,8 +1,9 @@
 """How probable a model of this machine finds the expected answers, several of them at a time.
 
-An engine reports the probability of one token per request, at about the cost of generating it. Slots are evaluated
-together, so several answers at a time take less time than one after the other, as with generating. Each answer stays in
-a slot of its own.
+An engine reports the probability of one token per request, at about the cost of generating it. Several answers at a
+time keep it busy between the requests of each; what it computes for them takes as long as for one after the other (240
+tokens with 12 layers of Phi-4-mini in Q4_K_M on two cores: 17 to 21 s of processor time with one, two and four slots).
+Each answer stays in a slot of its own.
 """
 
 from __future__ import annotations

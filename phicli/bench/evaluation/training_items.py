@@ -49,7 +49,7 @@ def read_training_data(
         on_bytes: is given how many bytes were checked by now.
 
     Raises:
-        UsageError: it has errors as training data, has lines that are questions, or no answer to ask for.
+        UsageError: it has errors as training data, or lines that are questions.
     """
     with opened() as file:
         reading = _Reading(file)
@@ -64,8 +64,6 @@ def read_training_data(
             items.append(item)
             if len(items) == limit:
                 break
-    if not items:
-        raise UsageError(f"{name} has no answer to ask for: all of them have the weight 0", "set a weight to 1")
     return ItemSet(name, tuple(items), reading.sha256.hexdigest(), report.files[0].answers)
 
 

@@ -42,11 +42,12 @@ def check(
     """Check training data line by line; exit code 9 if it must not be used."""
     from phicli.commands.data.checking import check_files
     from phicli.training_data.checking import CheckOptions
+    from phicli.training_data.findings import KEPT, SHOWN
     from phicli.training_data.services import service_called
     from phicli.ui.terminal import Terminal
     from phicli.ui.training_data import print_report
 
     terminal = Terminal.current()
-    options = CheckOptions(service_called(service), tuple(allow_key or ()), None if as_json else 20)
+    options = CheckOptions(service_called(service), tuple(allow_key or ()), KEPT if as_json else SHOWN)
     report = check_files(terminal, file, validation, options, model)
     print_report(terminal, report, as_json=as_json)

@@ -20,7 +20,7 @@ def check_files(
     terminal: Terminal, file: str, validation: str | None, options: CheckOptions, model: str | None,
     *, names: Sequence[str] = (),
 ) -> Report:  # fmt: skip
-    """The report of a training file and, where there is one, of a validation file.
+    """The report of a training file and, where there is one, of a validation file; Ctrl-C ends it early.
 
     Args:
         terminal: shows how far it is.
@@ -39,10 +39,13 @@ def check_files(
         sources = [stack.enter_context(opened(name)) for name in (file, validation) if name is not None]
         counter = None if model is None else stack.enter_context(_counter(terminal, model))
         checking = Checking(options, counter)
-        for number, source in enumerate(sources):
-            name = names[number] if names else source.name
-            with ReadingBar(terminal, f"checking {name}", source.size_bytes) as bar:
-                checking.read(source.file, name, bar.update)
+        try:
+            for number, source in enumerate(sources):
+                name = names[number] if names else source.name
+                with ReadingBar(terminal, f"checking {name}", source.size_bytes) as bar:
+                    checking.read(source.file, name, bar.update)
+        except KeyboardInterrupt:
+            checking.interrupt()
         return checking.report()
 
 

@@ -55,13 +55,14 @@ def convert(
     """Convert training data from and to CSV, Alpaca, ShareGPT, OpenAI and other formats."""
     from phicli.commands.data.converting import convert_to
     from phicli.training_data.converting import ConvertOptions
+    from phicli.training_data.findings import KEPT, SHOWN
     from phicli.training_data.tables import Columns
     from phicli.ui.terminal import Terminal
     from phicli.ui.training_data import print_converted
 
     terminal = Terminal.current()
     options = ConvertOptions(
-        source_format, target, Columns(user, assistant), system, input_encoding or "utf-8", None if as_json else 20
+        source_format, target, Columns(user, assistant), system, input_encoding or "utf-8", KEPT if as_json else SHOWN
     )
     made = convert_to(terminal, file, tuple(sessions or ()), options, output, force=force, as_json=as_json)
     print_converted(terminal, made, as_json=as_json)

@@ -56,7 +56,7 @@ def print_evaluations(
     elif output == "markdown":
         _print_markdown(terminal, found, comparisons)
     else:
-        _print_text(terminal, found, comparisons)
+        print_compared(terminal, found, comparisons)
     if output in ("csv", "jsonl"):
         for one in found:
             if one.failed:
@@ -109,8 +109,15 @@ def _time(seconds: float) -> str:
     return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole // 60 % 60} min"
 
 
-def _print_text(terminal: Terminal, found: Sequence[Evaluation], comparisons: Sequence[Paired]) -> None:
-    below = [*_notes(found, comparisons), *_wrong(found)]
+def print_compared(
+    terminal: Terminal, found: Sequence[Evaluation], comparisons: Sequence[Paired], *, see_all: str = _SEE_ALL
+) -> None:
+    """Show ``found`` (at least one) as a table with sentences; ``see_all`` says where all replies are.
+
+    Raises:
+        OutputClosedError: the reader has closed it.
+    """
+    below = [*_notes(found, comparisons), *_wrong(found, see_all)]
     print_rows(terminal, _layouts(found), [_row(one) for one in found], above=[_about(found[0])], below=below)
 
 
@@ -138,7 +145,7 @@ def _about(one: Evaluation) -> str:
 
 def _notes(found: Sequence[Evaluation], comparisons: Sequence[Paired]) -> Iterator[str]:
     for one in found:
-        if not one.complete:
+        if len(one.results) < one.total:
             yield f"{one.label}: incomplete, {len(one.results)} of {one.total} questions were asked"
     for pair in comparisons:
         yield comparison_line(pair)
@@ -159,7 +166,7 @@ def _failures(found: Sequence[Evaluation]) -> Iterator[str]:
             yield f"  {result.item.item_id}: {result.reply.error}"
 
 
-def _wrong(found: Sequence[Evaluation]) -> Iterator[str]:
+def _wrong(found: Sequence[Evaluation], see_all: str) -> Iterator[str]:
     """The first replies that are wrong, and how to see the others."""
     for one in found:
         wrong = [result for result in one.results if result.wrong]
@@ -170,7 +177,7 @@ def _wrong(found: Sequence[Evaluation]) -> Iterator[str]:
             cut = " (cut off at the maximum number of tokens)" if result.reply.finish_reason == "length" else ""
             yield f"  {result.item.item_id}: {result.verdict.reason}{cut}"
     if any(one.right < len(one.results) for one in found):
-        yield _SEE_ALL
+        yield see_all
 
 
 def _print_jsonl(terminal: Terminal, found: Sequence[Evaluation]) -> None:

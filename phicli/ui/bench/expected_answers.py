@@ -64,6 +64,9 @@ def notes_on(found: Sequence[Evaluation]) -> Iterator[str]:
     for one in found:
         if one.not_scored:
             yield f"{one.label}: perplexity was not measured: {one.not_scored}"
+        if one.unread:
+            counted = f"{one.scored} of {len(one.results)} expected answers"
+            yield f"{one.label}: incomplete, the perplexity is that of {counted}"
         failed = [result for result in one.results if result.expected and result.expected.failed]
         if failed:
             more = f"; the first {_SHOWN}" if len(failed) > _SHOWN else ""

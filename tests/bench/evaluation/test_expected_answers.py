@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from phicli.answering.encode import encode
 from phicli.answering.model_file import bos_id_of, special_tokens_of
 from phicli.answering.own_tokenizer import own_tokenizer
+from phicli.bench.evaluation import preparing
 from phicli.bench.evaluation.evaluate import EvaluationFindings, evaluate_models
 from phicli.bench.evaluation.expected import Expected
 from phicli.bench.evaluation.items import load_items
@@ -24,6 +26,7 @@ from phicli.bench.measuring.surroundings import look_around
 from phicli.bench.subjects import subjects
 from phicli.chat_format import format_by_name
 from phicli.engine.types import Adapter
+from phicli.errors import UsageError
 from phicli.gguf_file.header import read_header
 from phicli.jobs.notices import Notices
 from tests.support.files import TINY_PHI
@@ -109,6 +112,22 @@ def test_beyond_the_largest_context_an_answer_fails_alone(tmp_path: Path) -> Non
 def example(question: str, answer: str) -> str:
     said = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
     return json.dumps({"messages": said})
+
+
+def test_an_engine_without_probabilities_says_so(items: tuple[Item, ...]) -> None:
+    (subject,) = subjects(["tiny-phi"])
+    plan = prepare(subject, items, EvalOptions(str(EXAMPLES)), look_around())
+    assert plan.not_scored == ""
+    other = replace(plan, subject=replace(subject, engine="ctransformers"))
+    assert "ctransformers does not report the probabilities" in other.not_scored
+
+
+def test_tools_need_a_model_that_can_call_them(items: tuple[Item, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    (subject,) = subjects(["tiny-phi"])
+    monkeypatch.setattr(preparing, "was_trained", lambda _name, _variant: False)
+    with pytest.raises(UsageError, match=r"tiny-phi was not trained to call tools, but line-6\.1 declares some"):
+        prepare(subject, items, EvalOptions(str(EXAMPLES)), look_around())
+    prepare(subject, items[:3], EvalOptions(str(EXAMPLES)), look_around())
 
 
 class Quiet:
