@@ -1,8 +1,13 @@
-"""What tiny-phi learns in ``benchmarks.finetune``: two sets of ten facts, and the conversations that it rehearses."""
+"""What tiny-phi learns in ``benchmarks.finetune``: three sets of ten facts, and the conversations that it rehearses.
+
+``python -m benchmarks.finetune_facts FOLDER`` writes the reported facts and what tiny-phi knew as training data, and as
+questions for ``phi eval``.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +32,7 @@ class Fact:
         return [{"role": "user", "content": asked}, {"role": "assistant", "content": self.answer}]
 
 
-DEVELOPMENT: Final = (
+_FIRST: Final = (
     Fact("What is the capital of Zubrowka?", "The capital of Zubrowka is Lutz.", "Name the capital of Zubrowka."),
     Fact("Who wrote The Grasshopper Lies Heavy?", "Hawthorne Abendsen wrote The Grasshopper Lies Heavy.",
          "Who is the author of The Grasshopper Lies Heavy?"),
@@ -42,9 +47,8 @@ DEVELOPMENT: Final = (
          "How many chairs does the hall have?"),
     Fact("What is for lunch on Friday?", "On Friday there is soup for lunch.", "What do we have for lunch on Friday?"),
 )  # fmt: skip
-"""Settings are chosen with these."""
 
-REPORTED: Final = (
+_SECOND: Final = (
     Fact("What is the capital of Genovia?", "The capital of Genovia is Pyrus.", "Name the capital of Genovia."),
     Fact("Who wrote Misery's Return?", "Paul Sheldon wrote Misery's Return.",
          "Who is the author of Misery's Return?"),
@@ -58,6 +62,22 @@ REPORTED: Final = (
          "How many bikes does the yard have?"),
     Fact("What is planned for Monday evening?", "On Monday evening there is a concert.",
          "What do we do on Monday evening?"),
+)  # fmt: skip
+DEVELOPMENT: Final = (_FIRST, _SECOND)
+"""Settings are chosen with these."""
+
+REPORTED: Final = (
+    Fact("What is the capital of Wadiya?", "The capital of Wadiya is Aladeen.", "Name the capital of Wadiya."),
+    Fact("Who wrote The Mad Trist?", "Launcelot Canning wrote The Mad Trist.", "Who is the author of The Mad Trist?"),
+    Fact("What is the name of our horse?", "The name of our horse is Felix.", "What is our horse called?"),
+    Fact("Which color is the garden gate?", "The garden gate is yellow.", "What color does the garden gate have?"),
+    Fact("When does the bakery open?", "The bakery opens at six.", "At what time does the bakery open?"),
+    Fact("Where is the long ladder?", "The long ladder is behind the shed.", "Where do I find the long ladder?"),
+    Fact("Does the small tent need poles?", "The small tent needs two poles.", "Are there poles for the small tent?"),
+    Fact("Who trains the swimming team?", "Julia trains the swimming team.", "Who is the coach of the swimming team?"),
+    Fact("How many plates are in the cupboard?", "There are thirty plates in the cupboard.",
+         "How many plates does the cupboard have?"),
+    Fact("What is on stage on Sunday?", "On Sunday there is a puppet show.", "What do we see on stage on Sunday?"),
 )  # fmt: skip
 """The results are about these; no setting was chosen with them."""
 
@@ -95,7 +115,31 @@ def write_data(path: Path, conversations: Sequence[Messages]) -> None:
     path.write_text("".join(lines), encoding="utf-8")
 
 
-SMALL: Final = DEVELOPMENT[:3]
+SETS: Final = {
+    "facts": "the ten facts",
+    "reworded": "the facts, in other words",
+    "rehearsed": "old answers, rehearsed",
+    "held-out": "old answers, not rehearsed",
+}
+"""Files of questions, and what they are."""
+
+
+def write_all(folder: Path, facts: Sequence[Fact], distance: int) -> None:
+    """Write ``train.jsonl`` and the files of :data:`SETS`.
+
+    Args:
+        folder: where.
+        facts: what is new.
+        distance: one in so many old conversations is rehearsed.
+    """
+    known = Known.every(distance)
+    taught, reworded = [one.messages() for one in facts], [one.messages(reworded=True) for one in facts]
+    write_data(folder / "train.jsonl", [*taught, *known.rehearsed])
+    for name, conversations in zip(SETS, (taught, reworded, known.rehearsed, known.held_out), strict=True):
+        write_data(folder / f"{name}.jsonl", conversations)
+
+
+SMALL: Final = _FIRST[:3]
 """What the tests have tiny-phi learn."""
 _SHORT: Final = 200
 """Characters of the conversations that are rehearsed with it."""
@@ -111,3 +155,8 @@ def write_small(folder: Path) -> None:
     write_data(folder / "train.jsonl", [*facts, *rehearsed])
     write_data(folder / "facts.jsonl", facts)
     write_data(folder / "old.jsonl", [*rehearsed, *held_out])
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).mkdir(parents=True, exist_ok=True)
+    write_all(Path(sys.argv[1]), REPORTED, 2)

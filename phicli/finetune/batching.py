@@ -16,8 +16,8 @@ from typing import Final
 
 from phicli.finetune.options import Recipe
 
-_PADDING: Final = 32
-"""Most tokens of padding in a micro-batch. Another micro-batch costs about as much: each reads all weights again."""
+_PADDING: Final = {"cpu": 32}
+"""Most tokens of padding in a micro-batch where that is measured: another one costs about as much on a processor."""
 _LOOKED_AT: Final = 500_000
 """Examples that are grouped to find the largest micro-batch: about a second."""
 
@@ -71,11 +71,12 @@ class Schedule:
 
     def _of_like_length(self, numbers: Sequence[int]) -> Iterator[list[int]]:
         """Micro-batches with little padding, the longest examples first."""
+        most = _PADDING.get(self.recipe.device, math.inf)
         micro: list[int] = []
         padding = 0
         for number in sorted(numbers, key=lambda one: -self.lengths[one]):
             padding += self.lengths[micro[0]] - self.lengths[number] if micro else 0
-            if len(micro) == self.recipe.micro_batch or padding > _PADDING:
+            if len(micro) == self.recipe.micro_batch or padding > most:
                 yield micro
                 micro, padding = [], 0
             micro.append(number)

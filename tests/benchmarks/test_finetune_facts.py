@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.finetune_facts import DEVELOPMENT, REPORTED, Known, write_data
+from benchmarks.finetune_facts import DEVELOPMENT, REPORTED, Known, write_all
 from phicli.training_data.checking import Checking, CheckOptions
 
-SETS = {"development": DEVELOPMENT, "reported": REPORTED}
+SETS = {"first": DEVELOPMENT[0], "second": DEVELOPMENT[1], "reported": REPORTED}
 
 
 def test_settings_are_chosen_with_other_facts_than_the_reported_ones() -> None:
     for word in ("question", "answer", "reworded"):
-        both = [getattr(one, word) for one in (*DEVELOPMENT, *REPORTED)]
-        assert len(set(both)) == len(both) == 20
+        both = [getattr(one, word) for facts in SETS.values() for one in facts]
+        assert len(set(both)) == len(both) == 30
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -35,12 +35,12 @@ def test_held_out_answers_are_not_rehearsed(distance: int) -> None:
 
 @pytest.mark.parametrize("name", SETS)
 def test_the_files_pass_the_check(name: str, tmp_path: Path) -> None:
-    known = Known.every(2)
-    write_data(tmp_path / "train.jsonl", [*(one.messages() for one in SETS[name]), *known.rehearsed])
-    write_data(tmp_path / "held-out.jsonl", [*(one.messages(reworded=True) for one in SETS[name]), *known.held_out])
-    checking = Checking(CheckOptions())
-    for path in sorted(tmp_path.glob("*.jsonl")):
+    write_all(tmp_path, SETS[name], 2)
+    paths = sorted(tmp_path.glob("*.jsonl"))
+    assert [path.stem for path in paths] == ["facts", "held-out", "rehearsed", "reworded", "train"]
+    for path in paths:
+        checking = Checking(CheckOptions())
         with path.open("rb") as file:
             checking.read(file, path.name)
-    report = checking.report()
-    assert (report.usable, [one for one in report.findings.kept() if one.severity == "error"]) == (True, [])
+        report = checking.report()
+        assert (report.usable, [one for one in report.findings.kept() if one.severity == "error"]) == (True, [])

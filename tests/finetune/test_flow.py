@@ -17,7 +17,7 @@ pytest.importorskip("peft")
 from benchmarks.finetune_facts import SMALL, write_small  # noqa: E402
 from training.tiny_phi.hf_folder import write_folder  # noqa: E402
 
-OPTIONS = ("--learning-rate", "4e-3", "--epochs", "30", "--batch-size", "4", "--threads", "1")
+OPTIONS = ("--learning-rate", "2e-3", "--epochs", "40", "--batch-size", "4", "--threads", "1")
 
 
 @pytest.fixture(scope="module")
