@@ -10,9 +10,11 @@ import contextlib
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -174,7 +176,7 @@ def _run(words: Sequence[str]) -> tuple[Path | None, dict[str, Any]]:
     path, log = _open_log()
     process: subprocess.Popen[bytes] | None = None
     try:
-        with log:
+        with log, _interrupted_afterwards():
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
                 env=environment, start_new_session=True, creationflags=_WINDOWS_FLAGS,
@@ -188,6 +190,22 @@ def _run(words: Sequence[str]) -> tuple[Path | None, dict[str, Any]]:
         raise
     process.returncode = 0  # it goes on without this process, which does not wait for it
     return path, reply
+
+
+@contextlib.contextmanager
+def _interrupted_afterwards() -> Iterator[None]:
+    """Hold Ctrl-C back until the context ends: within it, what was just started is not known yet."""
+    usual, pressed = signal.default_int_handler, list[int]()
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not usual:
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def _first_line(process: subprocess.Popen[bytes]) -> bytes:

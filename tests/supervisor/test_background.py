@@ -158,6 +158,24 @@ def test_ctrl_c_just_before_it_waits_is_seen_and_ends_what_was_started(
     assert gone(pid)
 
 
+@pytest.mark.process
+def test_ctrl_c_while_the_process_is_made_ends_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As early as can be: before the command knows that there is a process."""
+    make, started = subprocess.Popen.__init__, list[subprocess.Popen[bytes]]()
+
+    def interrupted(self: subprocess.Popen[bytes], *given: Any, **more: Any) -> None:
+        make(self, *given, **more)
+        started.append(self)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        start(Wanted(["serve", "--background"]), version="1")
+    (process,) = started
+    assert gone(process.pid)
+    process.wait()
+
+
 def test_a_killed_server_takes_its_engines_along_and_the_next_one_starts(
     phi: Phi, state: Callable[[], dict[str, Any]]
 ) -> None:
