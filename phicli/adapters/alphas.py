@@ -2,7 +2,7 @@
 
 PEFT looks for ``(.*\\.)?(PATTERN)$`` from the beginning of the name and takes the first pattern that it finds
 (``get_pattern_key`` in ``peft/utils/other.py``, version 0.21). It saves them in alphabetical order, which can be another
-one than that of the training: ``findings/peft_sorts_alpha_pattern.sh``.
+than that of the training: ``findings/peft_sorts_alpha_pattern.sh``.
 """
 
 from __future__ import annotations
