@@ -61,6 +61,7 @@ def finetune_model(terminal: Terminal, asked: Asked) -> None:
     with tidy_end():
         wish = _wish(asked)
         _check_evaluation(asked, wish)
+        _check_name(asked, wish)
         if asked.dry_run:
             _rehearse(terminal, wish, as_json=asked.as_json)
         else:
@@ -131,6 +132,13 @@ def _check_evaluation(asked: Asked, wish: Wish) -> None:
         if asked.validation is None and asked.share is None:
             raise UsageError("--eval-model requires held-out questions", "add --split 0.1 or --validation FILE")
         check_eval_model(asked.eval_model, wish.base)
+
+
+def _check_name(asked: Asked, wish: Wish) -> None:
+    from phicli.adapters.adding import check_free
+
+    if asked.name is not None:
+        check_free(asked.name, wish.folder.adapter)
 
 
 def _wish(asked: Asked) -> Wish:

@@ -91,6 +91,7 @@ class TrainingScreen:
         self._losses = [(step, loss) for step, loss in event["losses"]]
         self._validations = [(step, loss) for step, loss in event["validations"]]
         if self.step:
+            self._status.clear()
             self._terminal.say(f"continuing after step {self.step:,} of {self._steps:,}")
         self._status.update("measuring three steps")
 
