@@ -125,7 +125,7 @@ def rehearse(wish: Wish, on_bytes: OnBytes = ignore_bytes) -> Prepared:
 
 
 def _check(wish: Wish, on_bytes: OnBytes) -> None:
-    checking = Checking(CheckOptions(keep=_SHOWN))
+    checking = Checking(CheckOptions(keep=_SHOWN, any_own_keys=True))
     for name in filter(None, (wish.train, wish.validation)):
         if name == PIPE:
             raise UsageError("training data is read several times and cannot be piped in", "name a file")
