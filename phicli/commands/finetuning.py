@@ -13,7 +13,7 @@ from phicli.errors import DoesNotFitError, PhiError, UsageError, UserInterruptEr
 from phicli.finetune.options import DTYPE_BYTES, Recipe
 from phicli.hub.write_errors import writing
 from phicli.jobs.interrupting import interruptions
-from phicli.ui.finetune import TrainingScreen, print_plan, print_trained, print_trained_data
+from phicli.ui.finetune import TrainingScreen, print_plan, print_rehearsed, print_trained, print_trained_data
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
 from phicli.ui.tidy_end import tidy_end
@@ -71,7 +71,7 @@ def finetune_model(terminal: Terminal, asked: Asked) -> None:
 def _rehearse(terminal: Terminal, wish: Wish, *, as_json: bool) -> None:
     from phicli.finetune.preparing import rehearse
 
-    print_plan(terminal, _read(terminal, wish, rehearse), wish, as_json=as_json)
+    print_rehearsed(terminal, _read(terminal, wish, rehearse), wish, as_json=as_json)
 
 
 def _run(terminal: Terminal, asked: Asked, wish: Wish) -> None:
@@ -80,7 +80,7 @@ def _run(terminal: Terminal, asked: Asked, wish: Wish) -> None:
     with writing("the folder", wish.folder.path, "choose another: --out FOLDER"), wish.folder.held():
         prepared = _read(terminal, wish, prepare)
         if not asked.as_json:
-            print_plan(terminal, prepared, wish, as_json=False)
+            print_plan(terminal, prepared, wish)
         result = wish.folder.result()
         if result is None:
             result = _trained(terminal, asked, wish, prepared)

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 
+from phicli.finetune.base_folder import BaseFolder, Shape
+from phicli.finetune.batching import Load
+from phicli.finetune.devices import Device
+from phicli.finetune.options import Recipe
+from phicli.finetune.planning import needs_of
+from phicli.finetune.preparing import Prepared, Wish
+from phicli.finetune.run_folder import RunFolder
 from phicli.ui import finetune
 from phicli.ui.terminal import Terminal
+from tests.ui.test_terminal import shown
 
 
 class Screen(io.StringIO):
@@ -58,3 +67,23 @@ def test_text_that_stays_does_not_stand_behind_a_line_that_changes(monkeypatch: 
     ]  # fmt: skip
     assert said[3].startswith("loss ")
     assert said[3].endswith(" 1.0000")
+
+
+def test_what_a_dry_run_is_asked_for_goes_to_standard_output(tmp_path: Path) -> None:
+    base = BaseFolder(
+        tmp_path, "tiny-phi", Shape(1400, 128, 384, 4, 4, 2, 32, 1024, 256, tied=True), "phi-4-mini",
+        reasoning=False, tokenizer={},
+    )  # fmt: skip
+    recipe = Recipe(micro_batch=4)
+    wish = Wish(
+        base, "train.jsonl", None, None, recipe, RunFolder(tmp_path / "run"), Device("cpu", "CPU", 1 << 30), 1, 60.0,
+        "phi finetune",
+    )  # fmt: skip
+    needs = needs_of(base.shape, recipe, Load(20, 12))
+    prepared = Prepared(recipe, needs, 3, 21, 0, 63, 1 << 30, 1 << 40, resumed=False)
+    rehearsal, run = (Terminal(io.StringIO(), io.StringIO(), io.StringIO(), colour=False) for _ in "ab")
+    finetune.print_rehearsed(rehearsal, prepared, wish, as_json=False)
+    finetune.print_plan(run, prepared, wish)
+    assert shown(rehearsal.stdout) == shown(run.stderr)
+    assert (shown(rehearsal.stderr), shown(run.stdout)) == ("", "")
+    assert "data     21 answers, 63 tokens to learn\n" in shown(rehearsal.stdout)
