@@ -162,7 +162,7 @@ def test_a_missing_extra_names_its_size_and_commands(monkeypatch: pytest.MonkeyP
     with pytest.raises(UsageError, match=r"not installed: no_such_package") as error:
         require_extra()
     assert "about 1.2 GB" in error.value.hint
-    assert "pip install 'phi-local[finetune]'" in error.value.hint
+    assert 'in a checkout of phi: pip install ".[finetune]"' in error.value.hint
 
 
 def test_the_picture_has_both_losses() -> None:
