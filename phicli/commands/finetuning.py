@@ -13,7 +13,7 @@ from phicli.errors import DoesNotFitError, PhiError, UsageError, UserInterruptEr
 from phicli.finetune.options import DTYPE_BYTES, Recipe
 from phicli.hub.write_errors import writing
 from phicli.jobs.interrupting import interruptions
-from phicli.ui.finetune import TrainingScreen, print_plan, print_trained, print_trained_data
+from phicli.ui.finetune import TrainingScreen, print_plan, print_rehearsed, print_trained, print_trained_data
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
 from phicli.ui.tidy_end import tidy_end
@@ -61,6 +61,7 @@ def finetune_model(terminal: Terminal, asked: Asked) -> None:
     with tidy_end():
         wish = _wish(asked)
         _check_evaluation(asked, wish)
+        _check_name(asked, wish)
         if asked.dry_run:
             _rehearse(terminal, wish, as_json=asked.as_json)
         else:
@@ -70,7 +71,7 @@ def finetune_model(terminal: Terminal, asked: Asked) -> None:
 def _rehearse(terminal: Terminal, wish: Wish, *, as_json: bool) -> None:
     from phicli.finetune.preparing import rehearse
 
-    print_plan(terminal, _read(terminal, wish, rehearse), wish, as_json=as_json)
+    print_rehearsed(terminal, _read(terminal, wish, rehearse), wish, as_json=as_json)
 
 
 def _run(terminal: Terminal, asked: Asked, wish: Wish) -> None:
@@ -79,7 +80,7 @@ def _run(terminal: Terminal, asked: Asked, wish: Wish) -> None:
     with writing("the folder", wish.folder.path, "choose another: --out FOLDER"), wish.folder.held():
         prepared = _read(terminal, wish, prepare)
         if not asked.as_json:
-            print_plan(terminal, prepared, wish, as_json=False)
+            print_plan(terminal, prepared, wish)
         result = wish.folder.result()
         if result is None:
             result = _trained(terminal, asked, wish, prepared)
@@ -131,6 +132,13 @@ def _check_evaluation(asked: Asked, wish: Wish) -> None:
         if asked.validation is None and asked.share is None:
             raise UsageError("--eval-model requires held-out questions", "add --split 0.1 or --validation FILE")
         check_eval_model(asked.eval_model, wish.base)
+
+
+def _check_name(asked: Asked, wish: Wish) -> None:
+    from phicli.adapters.adding import check_free
+
+    if asked.name is not None:
+        check_free(asked.name, wish.folder.adapter)
 
 
 def _wish(asked: Asked) -> Wish:

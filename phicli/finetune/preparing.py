@@ -24,6 +24,7 @@ from phicli.hub.store import free_bytes
 from phicli.hub.write_errors import writing
 from phicli.training_data.checking import Checking, CheckOptions
 from phicli.training_data.decoding import BOM, text_of, value_of
+from phicli.training_data.findings import Finding
 from phicli.training_data.lines import OnBytes, ignore_bytes, lines_of
 from phicli.training_data.source import PIPE, opened
 from phicli.training_data.splitting import SplitOptions, split
@@ -124,7 +125,7 @@ def rehearse(wish: Wish, on_bytes: OnBytes = ignore_bytes) -> Prepared:
 
 
 def _check(wish: Wish, on_bytes: OnBytes) -> None:
-    checking = Checking(CheckOptions(keep=_SHOWN))
+    checking = Checking(CheckOptions(keep=_SHOWN, any_own_keys=True))
     for name in filter(None, (wish.train, wish.validation)):
         if name == PIPE:
             raise UsageError("training data is read several times and cannot be piped in", "name a file")
@@ -133,12 +134,17 @@ def _check(wish: Wish, on_bytes: OnBytes) -> None:
     report = checking.report()
     if not report.usable:
         errors = [one for one in report.findings.kept() if one.severity == "error"]
-        first = "; ".join(f"{one.file}:{one.line} {one.message}" for one in errors[:_SHOWN])
+        first = "; ".join(f"{_place(one)} {one.message}" for one in errors[:_SHOWN])
         command = f"phi data check {wish.train}" + (f" --validation {wish.validation}" if wish.validation else "")
         raise CheckFailedError(
             f"the training data has {counted(report.findings.count('error'), 'error')}: {first}",
             f"see all of them: {command}",
         )
+
+
+def _place(finding: Finding) -> str:
+    """The line, or the file where the finding is about all of it."""
+    return f"{finding.file}:{finding.line}" if finding.line else f"{finding.file}:"
 
 
 def _identity(wish: Wish) -> dict[str, Any]:

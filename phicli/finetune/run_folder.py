@@ -18,8 +18,8 @@ from phicli.paths import read_small, write_output
 _RUN: Final = "run.json"
 _RESULT: Final = "result.json"
 _PIECE: Final = 1 << 20
-_BEGUN: Final = frozenset({"train.tokens", "validation.tokens", "train.jsonl", "validation.jsonl"})
-"""What a run that was interrupted before it could start has left."""
+_BEGUN: Final = (_RUN, "train.tokens", "validation.tokens", "train.jsonl", "validation.jsonl", "training.log")
+"""What a run has left that ended before anything was learned, in the order in which it is removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class RunFolder:
         write_output(self.path / _RESULT, json.dumps(result, indent=2, ensure_ascii=False).encode() + b"\n")
 
     def check(self, identity: Mapping[str, Any]) -> bool:
-        """Whether the folder has this run already, to be continued.
+        """Whether the folder has this run already, to be continued. One that has learned nothing is not in the way.
 
         Raises:
             UsageError: it has another run, or other files.
@@ -106,12 +106,12 @@ class RunFolder:
             return False
         before = found.get("identity") or {}
         changed = [key for key in {**before, **identity} if before.get(key) != identity.get(key)]
-        if changed:
+        if changed and self._has_learned():
             raise UsageError(
                 f"{self.path} has another run: {', '.join(key.replace('_', ' ') for key in sorted(changed))} changed",
                 "choose another folder: --out FOLDER; or remove this one",
             )
-        return True
+        return not changed
 
     def used_bytes(self) -> int:
         """What checkpoints and adapters take on the disk; what is removed meanwhile takes nothing."""
@@ -168,8 +168,21 @@ class RunFolder:
     def _is_free(self) -> bool:
         if not self.path.is_dir():
             return False
-        visible = {path.name for path in self.path.iterdir() if not path.name.startswith(".")}
-        return not visible or (self._marker.exists() and visible <= _BEGUN)
+        visible = self._visible()
+        return not visible or (self._marker.exists() and visible <= set(_BEGUN))
+
+    def _has_learned(self) -> bool:
+        """Whether there is more than a beginning, or a process that may still save a checkpoint."""
+        if not self._visible() <= set(_BEGUN):
+            return True
+        lock = LockFile(self.worker_lock)
+        if not self.worker_lock.exists() or lock.take():
+            lock.release()
+            return False
+        return True
+
+    def _visible(self) -> set[str]:
+        return {path.name for path in self.path.iterdir() if not path.name.startswith(".")}
 
 
 def hash_of(path: Path) -> str:

@@ -13,6 +13,7 @@ from phicli.finetune.base_folder import open_base
 from phicli.finetune.extra import require_extra
 from phicli.finetune.loss_curve import svg
 from phicli.finetune.run_folder import RunFolder
+from phicli.jobs.locking import LockFile
 
 
 def test_a_run_is_continued_only_as_it_was(tmp_path: Path) -> None:
@@ -22,6 +23,7 @@ def test_a_run_is_continued_only_as_it_was(tmp_path: Path) -> None:
     assert not folder.check({"seed": 0})
     folder.write({"identity": {"seed": 0}})
     assert folder.check({"seed": 0})
+    folder.checkpoints.mkdir()
     with pytest.raises(UsageError, match=r"has another run: learning rate, seed changed"):
         folder.check({"seed": 1, "learning_rate": 2})
 
@@ -38,6 +40,29 @@ def test_a_run_that_did_not_start_is_begun_anew(tmp_path: Path) -> None:
         folder.write({"identity": {}})
         assert folder.check({})
     assert sorted(path.name for path in folder.path.iterdir()) == ["run.json", "train.tokens"]
+
+
+def test_a_run_that_has_learned_nothing_is_replaced_by_another(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    with folder.held(), folder.beginning():
+        folder.validation.write_text("1 2 3\n")
+        folder.write({"identity": {"epochs": 40}})
+        folder.log.write_text("of the libraries")
+    assert not folder.check({"epochs": 20})
+    assert folder.check({"epochs": 40})
+    lock = LockFile(folder.worker_lock)  # of a process that may save a checkpoint
+    assert lock.take()
+    with pytest.raises(UsageError, match="has another run: epochs changed"):
+        folder.check({"epochs": 20})
+    lock.release()
+    with folder.held(), folder.beginning():
+        assert [path.name for path in folder.path.iterdir() if path.name[0] != "."] == []
+        folder.train.write_text("1 2 3\n")
+        folder.write({"identity": {"epochs": 20}})
+    assert folder.check({"epochs": 20})
+    folder.best.mkdir()
+    with pytest.raises(UsageError, match="has another run: epochs changed"):
+        folder.check({"epochs": 40})
 
 
 def failing(folder: RunFolder) -> None:
@@ -137,7 +162,7 @@ def test_a_missing_extra_names_its_size_and_commands(monkeypatch: pytest.MonkeyP
     with pytest.raises(UsageError, match=r"not installed: no_such_package") as error:
         require_extra()
     assert "about 1.2 GB" in error.value.hint
-    assert "pip install 'phi-local[finetune]'" in error.value.hint
+    assert 'in a checkout of phi: pip install ".[finetune]"' in error.value.hint
 
 
 def test_the_picture_has_both_losses() -> None:
