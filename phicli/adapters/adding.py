@@ -163,6 +163,16 @@ def _check_disk(peft: PeftAdapter, target: Path) -> None:
         )
 
 
+def check_free(name: str, source: Path) -> None:
+    """Return if an adapter from ``source`` may get this name.
+
+    Raises:
+        UsageError: it is no name, or belongs to another adapter.
+    """
+    check_name(name)
+    _holder(name, str(source))
+
+
 def _holder(name: str, source: str) -> RegisteredAdapter | None:
     """The adapter that has this name and may be replaced, since it came from the same place or is gone.
 

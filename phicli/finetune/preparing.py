@@ -20,10 +20,12 @@ from phicli.finetune.pairs_file import PairsFile, write_pairs
 from phicli.finetune.planning import Needs, fitted
 from phicli.finetune.run_folder import RunFolder, hash_of
 from phicli.finetune.tokens import open_tokenizer, special_tokens_in
+from phicli.finetune.weights import weight_files
 from phicli.hub.store import free_bytes
 from phicli.hub.write_errors import writing
 from phicli.training_data.checking import Checking, CheckOptions
 from phicli.training_data.decoding import BOM, text_of, value_of
+from phicli.training_data.findings import Finding
 from phicli.training_data.lines import OnBytes, ignore_bytes, lines_of
 from phicli.training_data.source import PIPE, opened
 from phicli.training_data.splitting import SplitOptions, split
@@ -133,7 +135,7 @@ def _check(wish: Wish, on_bytes: OnBytes) -> None:
     report = checking.report()
     if not report.usable:
         errors = [one for one in report.findings.kept() if one.severity == "error"]
-        first = "; ".join(f"{one.file}:{one.line} {one.message}" for one in errors[:_SHOWN])
+        first = "; ".join(f"{_where(one)} {one.message}" for one in errors[:_SHOWN])
         command = f"phi data check {wish.train}" + (f" --validation {wish.validation}" if wish.validation else "")
         raise CheckFailedError(
             f"the training data has {counted(report.findings.count('error'), 'error')}: {first}",
@@ -141,8 +143,13 @@ def _check(wish: Wish, on_bytes: OnBytes) -> None:
         )
 
 
+def _where(finding: Finding) -> str:
+    """The file, with the line where it is one line that is wrong."""
+    return f"{finding.file}:{finding.line}" if finding.line else finding.file
+
+
 def _identity(wish: Wish) -> dict[str, Any]:
-    weights = sorted(wish.base.path.glob("*.safetensors"))
+    weights = weight_files(wish.base.path)
     return {
         "model": [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in weights],
         "training_data": hash_of(Path(wish.train).expanduser()),
@@ -161,6 +168,7 @@ def _run(wish: Wish, identity: Mapping[str, Any], prepared: Prepared) -> dict[st
         "recipe": prepared.recipe.to_data(),
         "threads": wish.threads,
         "save_every_s": wish.save_every_s,
+        "files": wish.folder.files(),
         "needs": prepared.needs.to_data(),
         "versions": versions(),
         "identity": identity,

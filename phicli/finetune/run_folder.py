@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from phicli.errors import UsageError
+from phicli.finetune.checkpoints import is_adapter
 from phicli.hub.write_errors import new_folders
 from phicli.jobs.locking import LockFile
 from phicli.paths import read_small, write_output
@@ -73,8 +74,8 @@ class RunFolder:
         return _object(self.path / _RUN)
 
     def result(self) -> Mapping[str, Any] | None:
-        """What came of the run; None as long as it is not finished."""
-        return _object(self.path / _RESULT)
+        """What came of the run; None as long as it is not finished, or if its adapter is no longer there."""
+        return _object(self.path / _RESULT) if is_adapter(self.adapter) else None
 
     def write(self, run: Mapping[str, Any]) -> None:
         """Say what the run is.
@@ -94,10 +95,10 @@ class RunFolder:
         write_output(self.path / _RESULT, json.dumps(result, indent=2, ensure_ascii=False).encode() + b"\n")
 
     def check(self, identity: Mapping[str, Any]) -> bool:
-        """Whether the folder has this run already, to be continued.
+        """Whether the folder has this run already, to be continued. Another one that never learned is replaced.
 
         Raises:
-            UsageError: it has another run, or other files.
+            UsageError: it has another run, or files of somebody else.
         """
         found = self.read()
         if found is None:
@@ -106,12 +107,25 @@ class RunFolder:
             return False
         before = found.get("identity") or {}
         changed = [key for key in {**before, **identity} if before.get(key) != identity.get(key)]
-        if changed:
+        if changed and self._has_learned():
             raise UsageError(
                 f"{self.path} has another run: {', '.join(key.replace('_', ' ') for key in sorted(changed))} changed",
                 "choose another folder: --out FOLDER; or remove this one",
             )
-        return True
+        here = self.files()
+        made = found.get("files", here)
+        strange = () if self._marker.exists() else [name for name in here if name not in made]
+        if strange:
+            raise UsageError(
+                f"{self.path} has a file that is not of its run: {', '.join(strange)}",
+                "move it away, or choose another folder: --out FOLDER",
+            )
+        return not changed and made == here
+
+    def files(self) -> dict[str, int]:
+        """What is made of the data before the training starts, with the size in bytes."""
+        paths = (self.path / name for name in sorted(_BEGUN))
+        return {path.name: path.stat().st_size for path in paths if path.is_file()}
 
     def used_bytes(self) -> int:
         """What checkpoints and adapters take on the disk; what is removed meanwhile takes nothing."""
@@ -164,6 +178,10 @@ class RunFolder:
     def _clear(self) -> None:
         for name in _BEGUN:
             (self.path / name).unlink(missing_ok=True)
+
+    def _has_learned(self) -> bool:
+        result = (self.path / _RESULT, self.best, self.adapter)
+        return any(path.exists() for path in result) or any(self.checkpoints.glob("*"))
 
     def _is_free(self) -> bool:
         if not self.path.is_dir():
