@@ -55,12 +55,11 @@ def ratio_of_sums(parts: Iterable[Part], confidence: float = CONFIDENCE) -> Inte
 def share_of_lines(parts: Sequence[Part]) -> Interval | None:
     """The mean of values between 0 and 1, with its interval, which does not leave that range.
 
-    Where all values are 0 or 1 and each has a line of its own, they are a share, and the interval is Wilson's:
-    Student's has no width where all are alike.
+    Where the values can be counted (:func:`_countable`), they are a share, and the interval is Wilson's.
     """
-    alone = len({part.line for part in parts}) == len(parts)
-    if alone and all(part.total in (0.0, 1.0) for part in parts):
-        return wilson_interval(sum(part.total == 1.0 for part in parts), len(parts))
+    values = _countable(parts, (0.0, 1.0))
+    if values:
+        return wilson_interval(values.count(1.0), len(values))
     return _within(ratio_of_sums(parts), 0.0, 1.0)
 
 
@@ -72,15 +71,28 @@ def loss_per_token(parts: Sequence[Part]) -> Interval | None:
 def difference_over_lines(parts: Sequence[Part]) -> Interval | None:
     """The mean of differences between -1 and 1, with its interval, which does not leave that range.
 
-    Where all differences are -1, 0 or 1 and each has a line of its own, they are those of two shares, and the interval
-    is :func:`difference_interval`.
+    Where the differences can be counted (:func:`_countable`), they are those of two shares, and the interval is
+    :func:`difference_interval`.
     """
-    alone = len({part.line for part in parts}) == len(parts)
-    if parts and alone and all(part.total in (-1.0, 0.0, 1.0) for part in parts):
-        gains, losses = (sum(part.total == value for part in parts) for value in (1.0, -1.0))
-        low, high = difference_interval(losses, gains, len(parts))
-        return Interval((gains - losses) / len(parts), low, high, CONFIDENCE, "Agresti and Min's")
+    values = _countable(parts, (-1.0, 0.0, 1.0))
+    if values:
+        gains, losses = values.count(1.0), values.count(-1.0)
+        low, high = difference_interval(losses, gains, len(values))
+        return Interval((gains - losses) / len(values), low, high, CONFIDENCE, "Agresti and Min's")
     return _within(ratio_of_sums(parts), -1.0, 1.0)
+
+
+def _countable(parts: Sequence[Part], known: Sequence[float]) -> list[float]:
+    """One of the ``known`` values for each line; none where lines have several answers that are not all alike.
+
+    Where all answers are alike, each line counts once: Student's interval has no width there.
+    """
+    values, lines = [part.total for part in parts], len({part.line for part in parts})
+    if not all(value in known for value in values):
+        return []
+    if lines == len(values):
+        return values
+    return values[:1] * lines if len({*values}) == 1 else []
 
 
 def exponential(logarithm: Interval | None) -> Interval | None:
@@ -95,6 +107,18 @@ def _within(found: Interval | None, least: float, most: float) -> Interval | Non
     if found is None or found.low is None or found.high is None:
         return found
     return replace(found, low=max(found.low, least), high=min(found.high, most))
+
+
+def p_value_over_lines(parts: Iterable[Part]) -> float:
+    """The p value of :func:`mcnemar_exact` over lines: a line counts for the model with more right answers in it.
+
+    Args:
+        parts: the differences of two models, second less first.
+    """
+    lines: dict[Hashable, float] = {}
+    for part in parts:
+        lines[part.line] = lines.get(part.line, 0.0) + part.total
+    return mcnemar_exact(sum(total < 0 for total in lines.values()), sum(total > 0 for total in lines.values()))
 
 
 def mcnemar_exact(only_first: int, only_second: int) -> float:

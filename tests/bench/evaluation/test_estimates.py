@@ -13,6 +13,8 @@ from phicli.bench.evaluation.estimates import (
     difference_over_lines,
     exponential,
     loss_per_token,
+    mcnemar_exact,
+    p_value_over_lines,
     ratio_of_sums,
     share_of_lines,
 )
@@ -60,6 +62,25 @@ def test_shares_that_are_all_alike_have_an_interval() -> None:
     assert share_of_lines(parts) == wilson_interval(10, 10)
     equal = difference_over_lines([Part(line, 0.0) for line in range(10)])
     assert -0.3 < ends(equal)[1] < -0.1 < 0.1 < ends(equal)[2] < 0.3
+
+
+def test_several_answers_of_a_line_make_no_interval_narrower() -> None:
+    """Ten lines with four answers each; where all answers of a line are alike, they say no more than one."""
+    answers = [Part(line, float(line < 5)) for line in range(10) for _ in range(4)]
+    estimate, low, high = ends(share_of_lines(answers))
+    assert (estimate, low, high) == pytest.approx(ends(interval_of_mean([1.0] * 5 + [0.0] * 5)))
+    alike = [Part(line, 1.0) for line in range(10) for _ in range(4)]
+    assert share_of_lines(alike) == wilson_interval(10, 10)
+    equal = [Part(line, 0.0) for line in range(10) for _ in range(4)]
+    assert difference_over_lines(equal) == difference_over_lines(equal[::4])
+
+
+def test_a_line_counts_once_for_the_model_with_more_right_answers() -> None:
+    alone = [Part(line, 1.0 if line < 5 else -1.0) for line in range(6)]
+    assert p_value_over_lines(alone) == mcnemar_exact(1, 5)
+    assert p_value_over_lines([part for part in alone for _ in range(4)]) == mcnemar_exact(1, 5)
+    assert p_value_over_lines([Part(1, 1.0), Part(1, -1.0), Part(2, 1.0)]) == 1.0
+    assert p_value_over_lines([]) == 1.0
 
 
 def test_intervals_stay_where_values_can_be() -> None:
