@@ -1,7 +1,8 @@
 """The alpha of each module of an adapter of PEFT: that of the settings, or of the pattern that its name matches.
 
 PEFT looks for ``(.*\\.)?(PATTERN)$`` from the beginning of the name and takes the first pattern that it finds
-(``get_pattern_key`` in ``peft/utils/other.py``, version 0.21).
+(``get_pattern_key`` in ``peft/utils/other.py``, version 0.21). It saves them in alphabetical order, which need not be
+that of the training: ``findings/peft_sorts_alpha_pattern.sh``.
 """
 
 from __future__ import annotations

@@ -34,13 +34,17 @@ class Orders:
         """Wait for ``go`` or ``stop``."""
         self._go.wait()
 
+    def end(self) -> None:
+        """Stop, whoever says so."""
+        self.stop.set()
+        self._go.set()
+
     def _read(self, source: TextIO) -> None:
         for line in source:
             if line.strip() == "stop":
                 break
             self._go.set()
-        self.stop.set()
-        self._go.set()
+        self.end()
 
 
 class Reporter:
@@ -64,6 +68,7 @@ def main(path: str) -> int:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     reporter, orders, folder = Reporter(), Orders(sys.stdin), RunFolder(Path(path))
+    signal.signal(signal.SIGTERM, lambda *_: orders.end())  # sent to all processes where a system goes down
     lock = LockFile(folder.worker_lock)
     try:
         if not _held(lock, reporter, orders):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 from typing import TYPE_CHECKING
 
 from phicli.errors import UsageError
@@ -39,6 +40,7 @@ def check_files(
         sources = [stack.enter_context(opened(name)) for name in (file, validation) if name is not None]
         counter = None if model is None else stack.enter_context(_counter(terminal, model))
         checking = Checking(options, counter)
+        importlib.import_module("numpy")  # each check needs it, and an import that Ctrl-C ends cannot be repeated
         try:
             for number, source in enumerate(sources):
                 name = names[number] if names else source.name
