@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from phicli.errors import PhiError, UserInterruptError, WrongBaseError
-from phicli.hub.write_errors import writing
+from phicli.errors import PhiError, UserInterruptError, WrongBaseError, reason_of
 from phicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -170,8 +169,10 @@ def _saved(terminal: Terminal, model: str, found: EvaluationFindings, wish: Eval
     data = {"model": model, "questions": str(wish.questions), **report_data(found.evaluations, found.comparisons)}
     if not wish.quiet:
         print_compared(terminal, found.evaluations, found.comparisons, see_all=f"all replies: {wish.folder / _RESULT}")
-    with writing("the folder", wish.folder, "choose another folder: --out FOLDER"):
+    try:
         write_output(wish.folder / _RESULT, json.dumps(data, indent=2, ensure_ascii=False).encode() + b"\n")
+    except OSError as error:
+        terminal.alarm("warning:", f"{wish.folder / _RESULT} cannot be written: {reason_of(error)}")
     return data
 
 

@@ -79,6 +79,9 @@ def test_before_and_after(terminal: Terminal, added: Added, wish: Evaluating) ->
     again = evaluate_adapter(quiet, added, replace(wish, quiet=True, model="tiny-phi"))
     assert again.to_data()["evaluation"]["evaluations"][0]["right"] == 3
     assert (shown(quiet), said(quiet)) == ("", "")
+    again = evaluate_adapter(quiet, added, replace(wish, quiet=True, folder=wish.folder / "gone"))
+    assert again.data is not None, "what was found is printed, even where it cannot be saved"
+    assert "evaluation.json cannot be written: the folder does not exist" in said(quiet)
 
 
 def test_without_questions_or_model_it_says_what_to_do_later(
