@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -132,12 +133,10 @@ def _check(wish: Wish, on_bytes: OnBytes) -> None:
             checking.read(source.file, source.name, on_bytes)
     report = checking.report()
     if not report.usable:
-        errors = [one for one in report.findings.kept() if one.severity == "error"]
-        first = "; ".join(f"{one.file}:{one.line} {one.message}" for one in errors[:_SHOWN])
-        command = f"phi data check {wish.train}" + (f" --validation {wish.validation}" if wish.validation else "")
+        also = ("--validation", wish.validation) if wish.validation else ()
         raise CheckFailedError(
-            f"the training data has {counted(report.findings.count('error'), 'error')}: {first}",
-            f"see all of them: {command}",
+            f"the training data has {counted(report.findings.count('error'), 'error')}: {report.first_errors(_SHOWN)}",
+            f"see all of them: {shlex.join(('phi', 'data', 'check', wish.train, *also))}",
         )
 
 
