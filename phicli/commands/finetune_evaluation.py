@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from phicli.adapters.adding import Added
     from phicli.bench.evaluation.evaluate import EvaluationFindings
     from phicli.finetune.base_folder import BaseFolder
+    from phicli.finetune.run_folder import RunFolder
 
 MOST: Final = 100
 """So many held-out answers are asked for."""
 _RESULT: Final = "evaluation.json"
-_HELD_OUT: Final = "validation.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,11 @@ class Evaluating:
     quiet: bool
 
 
-def held_out(validation: str | None, share: float | None, folder: Path) -> Path | None:
+def held_out(validation: str | None, share: float | None, folder: RunFolder) -> Path | None:
     """The validation data of a run: the file that was named, or what was split off; None where there is none."""
     if validation is not None:
         return Path(validation).expanduser()
-    return folder / _HELD_OUT if share is not None else None
+    return folder.validation_part if share is not None else None
 
 
 def check_eval_model(model: str, base: BaseFolder) -> None:
@@ -105,10 +105,12 @@ def evaluate_adapter(terminal: Terminal, added: Added, wish: Evaluating) -> Eval
         return _not_evaluated(terminal, wish, why_not, _pull_and_command(added, wish))
     try:
         model, found = _evaluated(terminal, names, added, wish)
-    except UserInterruptError as error:
-        error.hint = f"the adapter {added.adapter.name} is ready; the same command asks the other questions"
-        error.data = {"adapter": added.adapter.name, "gguf": str(added.adapter.path)}
-        raise
+    except (UserInterruptError, KeyboardInterrupt) as error:
+        raise UserInterruptError(
+            error.message if isinstance(error, UserInterruptError) else "interrupted",
+            f"the adapter {added.adapter.name} is ready; the same command asks the other questions",
+            data={"adapter": added.adapter.name, "gguf": str(added.adapter.path)},
+        ) from None
     except PhiError as error:
         return _not_evaluated(terminal, wish, error.message, (_command(names[0], added, wish),))
     return Evaluated(_saved(terminal, model, found, wish))
@@ -127,7 +129,7 @@ def _models(added: Added, wish: Evaluating) -> tuple[str, ...]:
         return (wish.model,)
     from phicli.plan.adapted import models_of_base
 
-    return tuple(model.name for model in models_of_base(added.header, wish.base))
+    return models_of_base(added.header, wish.base)
 
 
 def _evaluated(

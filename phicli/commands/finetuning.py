@@ -92,7 +92,7 @@ def _finish(terminal: Terminal, asked: Asked, wish: Wish, result: Mapping[str, A
     """Print what came of it, and ask the held-out questions."""
     from phicli.commands.finetune_evaluation import Evaluating, evaluate_adapter, held_out
 
-    questions = held_out(asked.validation, asked.share, wish.folder.path)
+    questions = held_out(asked.validation, asked.share, wish.folder)
     evaluating = Evaluating(
         asked.evaluate, asked.eval_model, wish.base.name, questions, wish.folder.path, asked.threads,
         quiet=asked.as_json,

@@ -174,7 +174,7 @@ def _tokenize(wish: Wish, folder: RunFolder, on_bytes: OnBytes) -> None:
     )
     train, validation = wish.train, wish.validation
     if wish.share is not None:
-        train, validation = str(folder.path / "train.jsonl"), str(folder.path / "validation.jsonl")
+        train, validation = str(folder.train_part), str(folder.validation_part)
         with opened(wish.train) as source:
             split(source, Path(train), Path(validation), SplitOptions(wish.share, seed=wish.recipe.seed), force=True)
     for name, target, typed in ((validation, folder.validation, wish.validation), (train, folder.train, wish.train)):
