@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -93,7 +94,7 @@ def _finish(terminal: Terminal, asked: Asked, wish: Wish, result: Mapping[str, A
     """Print what came of it, and ask the held-out questions."""
     from phicli.commands.finetune_evaluation import Evaluating, evaluate_adapter, held_out
 
-    questions = held_out(asked.validation, asked.share, wish.folder.path)
+    questions = held_out(asked.validation, asked.share, wish.folder)
     evaluating = Evaluating(
         asked.evaluate, asked.eval_model, wish.base.name, questions, wish.folder.path, asked.threads,
         quiet=asked.as_json,
@@ -122,6 +123,9 @@ def check_options(asked: Asked) -> None:
         raise UsageError(f"--split {asked.share} is not a share", "give a number between 0 and 1: --split 0.1")
     if asked.recipe.dtype and asked.recipe.dtype not in DTYPE_BYTES:
         raise UsageError(f"--dtype {asked.recipe.dtype} is unknown", f"choose one of: {', '.join(DTYPE_BYTES)}")
+    for option, value in (("--epochs", asked.recipe.epochs), ("--learning-rate", asked.recipe.learning_rate)):
+        if math.isinf(value):
+            raise UsageError(f"{option} {value} is too large", "choose a smaller number")
 
 
 def _check_name(asked: Asked, wish: Wish) -> None:

@@ -151,7 +151,7 @@ def _candidates(recipe: Recipe) -> Iterator[Recipe]:
 
 
 def _hint(recipe: Recipe, needs: Needs) -> str:
-    if recipe.device == "cuda":
+    if recipe.device == "cuda" and not recipe.quantized:
         return "hold the weights in 4 bits: --qlora; or use a smaller model, or --device cpu"
     if recipe.dtype == "float32":
         return "hold the weights in half of it: --dtype bfloat16; or use a smaller model"

@@ -42,6 +42,16 @@ class RunFolder:
         return self.path / "validation.tokens"
 
     @property
+    def train_part(self) -> Path:
+        """What ``--split`` leaves of the training data."""
+        return self.path / "train.jsonl"
+
+    @property
+    def validation_part(self) -> Path:
+        """What ``--split`` takes out of it for the validation."""
+        return self.path / "validation.jsonl"
+
+    @property
     def checkpoints(self) -> Path:
         """What the run can continue from."""
         return self.path / "checkpoints"

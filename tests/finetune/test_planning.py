@@ -116,6 +116,9 @@ def test_a_gpu_that_is_too_small_is_named() -> None:
     with pytest.raises(DoesNotFitError, match="of memory on the GPU") as error:
         fitted(MINI, recipe, schedule, [100] * 8, 6 << 30)
     assert "--qlora" in error.value.hint
+    with pytest.raises(DoesNotFitError) as error:
+        fitted(MINI, replace(recipe, quantized=True), schedule, [100] * 8, 2 << 30)
+    assert "--qlora" not in error.value.hint
 
 
 def test_examples_longer_than_the_window_of_attention_need_a_mask() -> None:
