@@ -9,19 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from phicli.errors import PhiError, UserInterruptError, WrongBaseError
-from phicli.hub.write_errors import writing
+from phicli.errors import PhiError, UserInterruptError, WrongBaseError, reason_of
 from phicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
     from phicli.adapters.adding import Added
     from phicli.bench.evaluation.evaluate import EvaluationFindings
     from phicli.finetune.base_folder import BaseFolder
+    from phicli.finetune.run_folder import RunFolder
 
 MOST: Final = 100
 """So many held-out answers are asked for."""
 _RESULT: Final = "evaluation.json"
-_HELD_OUT: Final = "validation.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +59,11 @@ class Evaluating:
     quiet: bool
 
 
-def held_out(validation: str | None, share: float | None, folder: Path) -> Path | None:
+def held_out(validation: str | None, share: float | None, folder: RunFolder) -> Path | None:
     """The validation data of a run: the file that was named, or what was split off; None where there is none."""
     if validation is not None:
         return Path(validation).expanduser()
-    return folder / _HELD_OUT if share is not None else None
+    return folder.validation_part if share is not None else None
 
 
 def check_eval_model(model: str, base: BaseFolder) -> None:
@@ -133,7 +132,7 @@ def _models(added: Added, wish: Evaluating) -> tuple[str, ...]:
         return (wish.model,)
     from phicli.plan.adapted import models_of_base
 
-    return tuple(model.name for model in models_of_base(added.header, wish.base))
+    return models_of_base(added.header, wish.base)
 
 
 def _evaluated(
@@ -175,8 +174,10 @@ def _saved(terminal: Terminal, model: str, found: EvaluationFindings, wish: Eval
     data = {"model": model, "questions": str(wish.questions), **report_data(found.evaluations, found.comparisons)}
     if not wish.quiet:
         print_compared(terminal, found.evaluations, found.comparisons, see_all=f"all replies: {wish.folder / _RESULT}")
-    with writing("the folder", wish.folder, "choose another folder: --out FOLDER"):
+    try:
         write_output(wish.folder / _RESULT, json.dumps(data, indent=2, ensure_ascii=False).encode() + b"\n")
+    except OSError as error:
+        terminal.alarm("warning:", f"{wish.folder / _RESULT} cannot be written: {reason_of(error)}")
     return data
 
 

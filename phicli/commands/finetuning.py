@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -60,8 +61,8 @@ def finetune_model(terminal: Terminal, asked: Asked) -> None:
     require_extra()
     with tidy_end():
         wish = _wish(asked)
-        _check_evaluation(asked, wish)
         _check_name(asked, wish)
+        _check_evaluation(asked, wish)
         if asked.dry_run:
             _rehearse(terminal, wish, as_json=asked.as_json)
         else:
@@ -92,7 +93,7 @@ def _finish(terminal: Terminal, asked: Asked, wish: Wish, result: Mapping[str, A
     """Print what came of it, and ask the held-out questions."""
     from phicli.commands.finetune_evaluation import Evaluating, evaluate_adapter, held_out
 
-    questions = held_out(asked.validation, asked.share, wish.folder.path)
+    questions = held_out(asked.validation, asked.share, wish.folder)
     evaluating = Evaluating(
         asked.evaluate, asked.eval_model, wish.base.name, questions, wish.folder.path, asked.threads,
         quiet=asked.as_json,
@@ -121,6 +122,17 @@ def check_options(asked: Asked) -> None:
         raise UsageError(f"--split {asked.share} is not a share", "give a number between 0 and 1: --split 0.1")
     if asked.recipe.dtype and asked.recipe.dtype not in DTYPE_BYTES:
         raise UsageError(f"--dtype {asked.recipe.dtype} is unknown", f"choose one of: {', '.join(DTYPE_BYTES)}")
+    for option, value in (("--epochs", asked.recipe.epochs), ("--learning-rate", asked.recipe.learning_rate)):
+        if math.isinf(value):
+            raise UsageError(f"{option} {value} is too large", "choose a smaller number")
+
+
+def _check_name(asked: Asked, wish: Wish) -> None:
+    """Return if the adapter may get its name: a training may take hours before it does."""
+    from phicli.adapters.adding import check_free
+
+    if asked.name is not None:
+        check_free(asked.name, wish.folder.adapter)
 
 
 def _check_evaluation(asked: Asked, wish: Wish) -> None:
@@ -132,13 +144,6 @@ def _check_evaluation(asked: Asked, wish: Wish) -> None:
         if asked.validation is None and asked.share is None:
             raise UsageError("--eval-model requires held-out questions", "add --split 0.1 or --validation FILE")
         check_eval_model(asked.eval_model, wish.base)
-
-
-def _check_name(asked: Asked, wish: Wish) -> None:
-    from phicli.adapters.adding import check_free
-
-    if asked.name is not None:
-        check_free(asked.name, wish.folder.adapter)
 
 
 def _wish(asked: Asked) -> Wish:
@@ -165,10 +170,29 @@ def _wish(asked: Asked) -> Wish:
 def _trained(terminal: Terminal, asked: Asked, wish: Wish, prepared: Prepared) -> Mapping[str, Any]:
     """The result of the training, from its last checkpoint on."""
     from phicli.finetune.loss_curve import svg
-    from phicli.finetune.supervising import TrainingProcess
     from phicli.paths import write_output
 
     screen = TrainingScreen(terminal, prepared.steps)
+    try:
+        _watch(screen, asked, wish)
+    except KeyboardInterrupt:  # Ctrl-C again: the process that trains saves what it can by itself
+        raise _interrupted(wish) from None
+    if screen.result is None:
+        raise _interrupted(wish)
+    write_output(wish.folder.curve, svg(f"{wish.base.name}: loss", *screen.curves).encode())
+    result = {**screen.result, "estimated_s": screen.estimated_s, "needed_memory_bytes": prepared.needs.memory}
+    wish.folder.write_result(result)
+    return result
+
+
+def _watch(screen: TrainingScreen, asked: Asked, wish: Wish) -> None:
+    """Show what happens until the process that trains has ended.
+
+    Raises:
+        PhiError: it failed, or was stopped.
+        KeyboardInterrupt: nobody wants to wait for its end.
+    """
+    from phicli.finetune.supervising import TrainingProcess
 
     def on_press() -> None:
         process.stop()
@@ -185,12 +209,6 @@ def _trained(terminal: Terminal, asked: Asked, wish: Wish, prepared: Prepared) -
             if pressed.count:
                 raise _interrupted(wish) from None
             raise
-    if screen.result is None:
-        raise _interrupted(wish)
-    write_output(wish.folder.curve, svg(f"{wish.base.name}: loss", *screen.curves).encode())
-    result = {**screen.result, "estimated_s": screen.estimated_s, "needed_memory_bytes": prepared.needs.memory}
-    wish.folder.write_result(result)
-    return result
 
 
 def _check_time(seconds: float, most_minutes: float | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -20,11 +21,11 @@ from phicli.finetune.pairs_file import PairsFile, write_pairs
 from phicli.finetune.planning import Needs, fitted
 from phicli.finetune.run_folder import RunFolder, hash_of
 from phicli.finetune.tokens import open_tokenizer, special_tokens_in
+from phicli.finetune.weights import weight_files
 from phicli.hub.store import free_bytes
 from phicli.hub.write_errors import writing
 from phicli.training_data.checking import Checking, CheckOptions
 from phicli.training_data.decoding import BOM, text_of, value_of
-from phicli.training_data.findings import Finding
 from phicli.training_data.lines import OnBytes, ignore_bytes, lines_of
 from phicli.training_data.source import PIPE, opened
 from phicli.training_data.splitting import SplitOptions, split
@@ -133,22 +134,15 @@ def _check(wish: Wish, on_bytes: OnBytes) -> None:
             checking.read(source.file, source.name, on_bytes)
     report = checking.report()
     if not report.usable:
-        errors = [one for one in report.findings.kept() if one.severity == "error"]
-        first = "; ".join(f"{_place(one)} {one.message}" for one in errors[:_SHOWN])
-        command = f"phi data check {wish.train}" + (f" --validation {wish.validation}" if wish.validation else "")
+        also = ("--validation", wish.validation) if wish.validation else ()
         raise CheckFailedError(
-            f"the training data has {counted(report.findings.count('error'), 'error')}: {first}",
-            f"see all of them: {command}",
+            f"the training data has {counted(report.findings.count('error'), 'error')}: {report.first_errors(_SHOWN)}",
+            f"see all of them: {shlex.join(('phi', 'data', 'check', wish.train, *also))}",
         )
 
 
-def _place(finding: Finding) -> str:
-    """The line, or the file where the finding is about all of it."""
-    return f"{finding.file}:{finding.line}" if finding.line else f"{finding.file}:"
-
-
 def _identity(wish: Wish) -> dict[str, Any]:
-    weights = sorted(wish.base.path.glob("*.safetensors"))
+    weights = weight_files(wish.base.path)
     return {
         "model": [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in weights],
         "training_data": hash_of(Path(wish.train).expanduser()),
@@ -167,6 +161,7 @@ def _run(wish: Wish, identity: Mapping[str, Any], prepared: Prepared) -> dict[st
         "recipe": prepared.recipe.to_data(),
         "threads": wish.threads,
         "save_every_s": wish.save_every_s,
+        "files": wish.folder.files(),
         "needs": prepared.needs.to_data(),
         "versions": versions(),
         "identity": identity,
@@ -181,7 +176,7 @@ def _tokenize(wish: Wish, folder: RunFolder, on_bytes: OnBytes) -> None:
     )
     train, validation = wish.train, wish.validation
     if wish.share is not None:
-        train, validation = str(folder.path / "train.jsonl"), str(folder.path / "validation.jsonl")
+        train, validation = str(folder.train_part), str(folder.validation_part)
         with opened(wish.train) as source:
             split(source, Path(train), Path(validation), SplitOptions(wish.share, seed=wish.recipe.seed), force=True)
     for name, target, typed in ((validation, folder.validation, wish.validation), (train, folder.train, wish.train)):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from phicli.errors import UsageError
+from phicli.finetune.checkpoints import is_adapter
 from phicli.hub.write_errors import new_folders
 from phicli.jobs.locking import LockFile
 from phicli.paths import read_small, write_output
@@ -18,7 +19,9 @@ from phicli.paths import read_small, write_output
 _RUN: Final = "run.json"
 _RESULT: Final = "result.json"
 _PIECE: Final = 1 << 20
-_BEGUN: Final = (_RUN, "train.tokens", "validation.tokens", "train.jsonl", "validation.jsonl", "training.log")
+_DATA: Final = ("train.jsonl", "train.tokens", "validation.jsonl", "validation.tokens")
+"""What is made of the data before the training starts."""
+_BEGUN: Final = (_RUN, *_DATA, "training.log")
 """What a run has left that ended before anything was learned, in the order in which it is removed."""
 
 
@@ -37,6 +40,16 @@ class RunFolder:
     def validation(self) -> Path:
         """Tokenized validation data; not there for a run without."""
         return self.path / "validation.tokens"
+
+    @property
+    def train_part(self) -> Path:
+        """What ``--split`` leaves of the training data."""
+        return self.path / "train.jsonl"
+
+    @property
+    def validation_part(self) -> Path:
+        """What ``--split`` takes out of it for the validation."""
+        return self.path / "validation.jsonl"
 
     @property
     def checkpoints(self) -> Path:
@@ -73,8 +86,8 @@ class RunFolder:
         return _object(self.path / _RUN)
 
     def result(self) -> Mapping[str, Any] | None:
-        """What came of the run; None as long as it is not finished."""
-        return _object(self.path / _RESULT)
+        """What came of the run; None as long as it is not finished, or if its adapter is no longer there."""
+        return _object(self.path / _RESULT) if is_adapter(self.adapter) else None
 
     def write(self, run: Mapping[str, Any]) -> None:
         """Say what the run is.
@@ -97,7 +110,7 @@ class RunFolder:
         """Whether the folder has this run already, to be continued. One that has learned nothing is not in the way.
 
         Raises:
-            UsageError: it has another run, or other files.
+            UsageError: it has another run, or files of somebody else.
         """
         found = self.read()
         if found is None:
@@ -111,7 +124,20 @@ class RunFolder:
                 f"{self.path} has another run: {', '.join(key.replace('_', ' ') for key in sorted(changed))} changed",
                 "choose another folder: --out FOLDER; or remove this one",
             )
-        return not changed
+        here = self.files()
+        made = found.get("files", here)
+        strange = () if self._marker.exists() else [name for name in here if name not in made]
+        if strange:
+            raise UsageError(
+                f"{self.path} has a file that is not of its run: {', '.join(strange)}",
+                "move it away, or choose another folder: --out FOLDER",
+            )
+        return not changed and made == here
+
+    def files(self) -> dict[str, int]:
+        """What is made of the data before the training starts, with the size in bytes."""
+        paths = (self.path / name for name in _DATA)
+        return {path.name: path.stat().st_size for path in paths if path.is_file()}
 
     def used_bytes(self) -> int:
         """What checkpoints and adapters take on the disk; what is removed meanwhile takes nothing."""

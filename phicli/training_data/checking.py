@@ -80,18 +80,18 @@ class Checking:
         self._read: list[tuple[FileFacts, Digests]] = []
         self._facts = FileFacts("")
         self._line = 0
-        self._interrupted = False
+        self._interrupted = self._ended = False
 
     def interrupt(self) -> None:
         """The file is not read to its end: what was found so far is all that there is."""
         self._interrupted = True
-        if self._read:
+        if self._read and not self._ended:
             self._repeated(self._read[-1][1])
 
     def read(self, file: BinaryIO, name: str, on_bytes: OnBytes = ignore_bytes) -> None:
         """Check the lines of ``file``: of the training file first, then of the validation file."""
         facts, digests = FileFacts(name), Digests()
-        self._facts, self._line = facts, 0
+        self._facts, self._line, self._ended = facts, 0, False
         self._read.append((facts, digests))
         for number, data, size in lines_of(file, on_bytes):
             facts.lines, self._line = number, number
@@ -235,6 +235,7 @@ class Checking:
         self._repeated(digests)
 
     def _repeated(self, digests: Digests) -> None:
+        self._ended = True
         for line, first in digests.repeated():
             self._at(line, "duplicate", f"the same example as in line {first}")
 

@@ -53,6 +53,9 @@ class TrainingScreen:
                 self._status.update("waiting for the process that saves the last checkpoint")
             case "loaded":
                 self._loaded(event)
+            case "damaged":
+                self._status.clear()
+                self._terminal.alarm("warning:", f"{event['name']} is damaged and is not used")
             case "measured":
                 self.estimated_s = event["seconds"]
                 self._status.clear()

@@ -186,8 +186,9 @@ def _groups(groups: list[tuple[Severity, str, int, list[Finding]]]) -> Iterator[
 def _sentence(finding: Finding) -> str:
     place = f", {finding.place}" if finding.place else ""
     column = f", column {finding.column:,}" if finding.column else ""
-    where = f"{finding.file}:{finding.line}{column}{place}" if finding.line else finding.file
-    return one_line(f"{where}: {finding.message}")
+    return one_line(
+        f"{finding.where}{column if finding.line else ''}{place if finding.line else ''}: {finding.message}"
+    )
 
 
 def _token_lines(tokens: Tokens, *, bar: str) -> Iterator[str]:

@@ -116,6 +116,9 @@ def test_a_gpu_that_is_too_small_is_named() -> None:
     with pytest.raises(DoesNotFitError, match="of memory on the GPU") as error:
         fitted(MINI, recipe, schedule, [100] * 8, 6 << 30)
     assert "--qlora" in error.value.hint
+    with pytest.raises(DoesNotFitError) as error:
+        fitted(MINI, replace(recipe, quantized=True), schedule, [100] * 8, 2 << 30)
+    assert "--qlora" not in error.value.hint
 
 
 def test_examples_longer_than_the_window_of_attention_need_a_mask() -> None:
@@ -136,6 +139,6 @@ def test_what_is_wrong_with_a_whole_file_has_no_line(tmp_path: Path) -> None:
         BaseFolder(tmp_path, "tiny-phi", TINY, "phi-4-mini", reasoning=False, tokenizer={}), str(data), None, None,
         Recipe(), RunFolder(tmp_path / "run"), Device("cpu", "CPU", 1 << 30), 1, 60.0, "phi finetune",
     )  # fmt: skip
-    with pytest.raises(CheckFailedError, match=r"train\.jsonl: the file is UTF-16 text"):
+    with pytest.raises(CheckFailedError, match="has 1 error: the file is UTF-16 text"):
         prepare(wish)
     assert not (tmp_path / "run").exists()

@@ -75,10 +75,10 @@ def report_data(found: Sequence[Evaluation], comparisons: Sequence[Paired] = ())
 
 def comparison_line(pair: Paired) -> str:
     """One comparison in a sentence; which of them is better is left open where the exact test does."""
-    points, low, high = (100 * value for value in (pair.difference, pair.low, pair.high))
+    ends = "" if pair.low is None or pair.high is None else f" ({100 * pair.low:+.1f} to {100 * pair.high:+.1f})"
     doubt = "" if pair.p_value < 1 - pair.confidence else "; this does not show which of them is better"
     return (
-        f"{pair.second} compared with {pair.first}: {points:+.1f} points ({low:+.1f} to {high:+.1f}) on {pair.items} "
+        f"{pair.second} compared with {pair.first}: {100 * pair.difference:+.1f} points{ends} on {pair.items} "
         f"questions; {pair.only_second} were right only with {pair.second}, {pair.only_first} only with {pair.first} "
         f"(McNemar's exact p {pair.p_value:.2g}){doubt}"
     )
