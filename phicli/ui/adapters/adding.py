@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from phicli.adapters.adding import Added
 from phicli.adapters.bases import fitting_models
 from phicli.adapters.description import AdapterDescription, describe
+from phicli.engine.types import Adapter
 from phicli.errors import UsageError, disk_full, is_disk_full
 from phicli.ui.adapters.data import adapter_data
 from phicli.ui.adapters.listing import base_text
@@ -97,7 +98,8 @@ def print_merged(terminal: Terminal, what: Merge, done: Merged, *, as_json: bool
     if as_json:
         print_result(terminal, "adapters merge", data)
         return
-    terminal.say(f"{what.adapter_name} is merged into {what.model}: phi chat {shlex.quote(str(done.path))}")
+    adapter = Adapter(done.path, what.scale).typed_as(what.adapter_name)
+    terminal.say(f"{adapter} is merged into {what.model}: phi chat {shlex.quote(str(done.path))}")
     terminal.write_line(str(done.path))
 
 
