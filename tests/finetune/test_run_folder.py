@@ -102,6 +102,16 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
         RunFolder(tmp_path).check({})
 
 
+def test_a_file_is_no_folder_of_a_run(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "train.jsonl")
+    folder.path.write_text("mine")
+    with pytest.raises(UsageError, match="is not the folder of a run"):
+        folder.check({})
+    with pytest.raises(UsageError, match="is not the folder of a run"), folder.held():
+        pass
+    assert folder.path.read_text() == "mine"
+
+
 def test_the_last_two_checkpoints_are_kept(tmp_path: Path) -> None:
     for step in (1, 2, 3):
         checkpoints.save(tmp_path, step, {**STATE, "worse": step}, write_checkpoint)
