@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from phicli.catalog.resolve import is_repository, resolve
 from phicli.errors import NotAModelError, NotFoundError, UnsupportedModelError, UsageError, reason_of
+from phicli.finetune.tokens import added_tokens
 from phicli.paths import expand, is_there, read_small
 
 _CONFIG_BYTES: Final = 1 << 24
@@ -128,7 +129,8 @@ def _json(folder: Path, name: str, most: int) -> Mapping[str, Any]:
 
 
 def _shape(config: Mapping[str, Any], typed: str) -> Shape:
-    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    rope = config.get("rope_parameters") or config.get("rope_scaling")
+    rope = rope if isinstance(rope, dict) else {}
     long = "long_factor" in rope
     try:
         heads, hidden = int(config["num_attention_heads"]), int(config["hidden_size"])
@@ -140,19 +142,19 @@ def _shape(config: Mapping[str, Any], typed: str) -> Shape:
             context, int(original or context) if long else None, bool(config.get("tie_word_embeddings", False)),
             int(config["sliding_window"]) if config.get("sliding_window") else None,
         )  # fmt: skip
-    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, ZeroDivisionError) as error:
         raise NotAModelError(f"config.json in {typed} lacks a size: {error}", "download the folder again") from None
 
 
 def _format(tokenizer: Mapping[str, Any], folder: Path) -> str:
     """The prompt format whose special tokens the vocabulary has, by the rule for GGUF files."""
-    added = tokenizer.get("added_tokens") or ()
-    literals = {one.get("content") for one in added if isinstance(one, dict)}
+    literals = {one["content"] for one in added_tokens(tokenizer)}
     if "<|im_sep|>" in literals:
         return "phi-4"
     if not {"<|end|>", "<|user|>", "<|assistant|>"} <= literals:
         raise UnsupportedModelError(f"the tokenizer in {folder} has none of Phi's prompt formats", "name a Phi model")
-    if not (tokenizer.get("model") or {}).get("byte_fallback"):
+    model = tokenizer.get("model")
+    if not isinstance(model, dict) or not model.get("byte_fallback"):
         return "phi-4-mini"
     template = _template(folder)
     return "phi-3-folded" if template and "system" not in template else "phi-3"

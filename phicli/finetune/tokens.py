@@ -39,14 +39,21 @@ def open_tokenizer(tokenizer: Mapping[str, Any]) -> FolderTokenizer:
 
     try:
         return FolderTokenizer(Tokenizer.from_str(json.dumps({**tokenizer, "added_tokens": []})))
-    except ValueError as error:
+    except Exception as error:  # noqa: BLE001 (the package has no type of its own for this)
         raise NotAModelError(f"tokenizer.json cannot be used: {error}", "download the folder again") from None
+
+
+def added_tokens(tokenizer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The added tokens of a tokenizer.json, without what cannot be one: each has an ``id`` and its ``content``."""
+    listed = tokenizer.get("added_tokens")
+    objects = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    return [one for one in objects if type(one.get("id")) is int and isinstance(one.get("content"), str)]
 
 
 def special_tokens_in(tokenizer: Mapping[str, Any]) -> SpecialTokens:
     """The added tokens of a tokenizer.json."""
-    added = [one for one in tokenizer.get("added_tokens") or () if isinstance(one, dict)]
-    literals = {int(one["id"]): str(one["content"]) for one in added}
-    strips = frozenset(int(one["id"]) for one in added if one.get("rstrip"))
+    added = added_tokens(tokenizer)
+    literals = {one["id"]: one["content"] for one in added}
+    strips = frozenset(one["id"] for one in added if one.get("rstrip"))
     prefix = "Prepend" in json.dumps(tokenizer.get("normalizer"))
     return SpecialTokens(literals, space_prefix=prefix, strips_after=strips)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from phicli.finetune.base_folder import open_base
 from phicli.finetune.extra import require_extra
 from phicli.finetune.loss_curve import svg
 from phicli.finetune.run_folder import RunFolder
+from phicli.finetune.tokens import open_tokenizer
 
 
 def test_a_run_is_continued_only_as_it_was(tmp_path: Path) -> None:
@@ -130,6 +133,38 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
         open_base(str(tmp_path))
     with pytest.raises(UsageError, match="is a file"):
         open_base(str(tmp_path / "config.json"))
+
+
+SIZES = {
+    "model_type": "phi3", "vocab_size": 100, "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+}  # fmt: skip
+TOKENS = [{"id": number, "content": text} for number, text in enumerate(("<|end|>", "<|user|>", "<|assistant|>"))]
+
+
+def saved(folder: Path, sizes: Mapping[str, Any], tokenizer: Mapping[str, Any]) -> str:
+    (folder / "config.json").write_text(json.dumps(sizes))
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    (folder / "model.safetensors").write_bytes(b"")
+    return str(folder)
+
+
+def test_the_files_of_a_folder_may_have_anything_in_them(tmp_path: Path) -> None:
+    odd = {**SIZES, "rope_parameters": [5], "_name_or_path": 5}
+    base = open_base(saved(tmp_path, odd, {"added_tokens": [5, {"id": "x"}, *TOKENS], "model": 5}))
+    assert (base.format, base.shape.original_context) == ("phi-4-mini", None)
+    with pytest.raises(NotAModelError, match="lacks a size"):
+        open_base(saved(tmp_path, {**SIZES, "vocab_size": 1e999}, {"added_tokens": TOKENS}))
+    for listed in (5, "abc", [{"content": one["content"]} for one in TOKENS]):
+        with pytest.raises(UnsupportedModelError, match="none of Phi's prompt formats"):
+            open_base(saved(tmp_path, SIZES, {"added_tokens": listed}))
+
+
+@pytest.mark.parametrize("model", [None, 5, {}, {"type": "BPE"}])
+def test_a_tokenizer_that_cannot_be_read_is_not_a_model(model: object) -> None:
+    pytest.importorskip("tokenizers")
+    with pytest.raises(NotAModelError, match=r"tokenizer.json cannot be used: "):
+        open_tokenizer({"added_tokens": TOKENS, "model": model})
 
 
 def test_a_missing_extra_names_its_size_and_commands(monkeypatch: pytest.MonkeyPatch) -> None:
