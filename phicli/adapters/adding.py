@@ -84,6 +84,16 @@ def add(
     return _add_file(path, wish) if folder is None else _add_folder(folder, wish, on_bytes)
 
 
+def check_free(name: str, folder: Path) -> None:
+    """Return if the adapter that will come to be in ``folder`` can get ``name``, before hours are spent on it.
+
+    Raises:
+        UsageError: it cannot be a name, or belongs to an adapter from another place.
+    """
+    check_name(name)
+    _holder(name, os.path.abspath(folder))  # noqa: PTH100 (links stay, ".." goes)
+
+
 @dataclass(frozen=True, slots=True)
 class _Wish:
     """What is known about the adapter but for its place."""

@@ -104,7 +104,7 @@ def _tensor(path: Path, name: str, entry: Any, data_start: int, file_bytes: int)
         known = ", ".join(_WIDTHS)
         raise IntegrityError(
             f"{path}: {name[:80]} has the type {str(dtype)[:20]}; phi reads {known}",
-            "save the adapter again in one of these types, e.g. model.to(torch.float32)",
+            "save it again in one of these types, e.g. model.to(torch.float32)",
         )
     if end - begin != prod(shape) * _WIDTHS[dtype] or end > file_bytes - data_start:
         raise _damaged(path, f"it ends before {name[:80]!r} does, or it is truncated")

@@ -42,8 +42,12 @@ def finetune(
     rank: Annotated[int, typer.Option("--rank", help="Rank of the adapter (LoRA).", min=1, max=1024)] = 16,
     alpha: Annotated[int, typer.Option("--alpha", help="Scale of the adapter, times rank.", min=1)] = 32,
     dropout: Annotated[float, typer.Option("--dropout", help="Dropout of the adapter.", min=0, max=0.9)] = 0.05,
-    learning_rate: Annotated[float, typer.Option("--learning-rate", help="Largest learning rate.", min=0)] = 5e-6,
-    epochs: Annotated[float, typer.Option("--epochs", help="How often each example is seen.", min=0.001)] = 1.0,
+    learning_rate: Annotated[
+        float, typer.Option("--learning-rate", help="Largest learning rate.", min=0, max=1)
+    ] = 5e-6,
+    epochs: Annotated[
+        float, typer.Option("--epochs", help="How often each example is seen.", min=0.001, max=100_000)
+    ] = 1.0,
     warmup: Annotated[
         float, typer.Option("--warmup", help="Share of the steps in which the learning rate rises.", min=0, max=1)
     ] = 0.2,
@@ -72,7 +76,7 @@ def finetune(
         bool, typer.Option("--checkpointing", help="Use less memory and more time [default: if needed].")
     ] = False,
     save_every: Annotated[float, typer.Option("--save-every", help="Seconds between checkpoints.", min=1)] = 60,
-    seed: Annotated[int, typer.Option("--seed", help="Random seed.", min=0)] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Random seed.", min=0, max=2**31 - 1)] = 0,
     threads: Annotated[
         int | None, typer.Option("--threads", "-t", help="Threads [default: number of physical cores].", min=1)
     ] = None,

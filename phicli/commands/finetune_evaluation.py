@@ -105,15 +105,18 @@ def evaluate_adapter(terminal: Terminal, added: Added, wish: Evaluating) -> Eval
         return _not_evaluated(terminal, wish, why_not, _pull_and_command(added, wish))
     try:
         model, found = _evaluated(terminal, names, added, wish)
-    except (UserInterruptError, KeyboardInterrupt) as error:
-        raise UserInterruptError(
-            error.message if isinstance(error, UserInterruptError) else "interrupted",
-            f"the adapter {added.adapter.name} is ready; the same command asks the other questions",
-            data={"adapter": added.adapter.name, "gguf": str(added.adapter.path)},
-        ) from None
+    except UserInterruptError as error:
+        raise _interrupted(error.message, added) from None
+    except KeyboardInterrupt:  # before the first question
+        raise _interrupted("interrupted", added) from None
     except PhiError as error:
         return _not_evaluated(terminal, wish, error.message, (_command(names[0], added, wish),))
     return Evaluated(_saved(terminal, model, found, wish))
+
+
+def _interrupted(message: str, added: Added) -> UserInterruptError:
+    hint = f"the adapter {added.adapter.name} is ready; the same command asks the other questions"
+    return UserInterruptError(message, hint, data={"adapter": added.adapter.name, "gguf": str(added.adapter.path)})
 
 
 def _not_evaluated(terminal: Terminal, wish: Evaluating, why_not: str, later: tuple[str, ...] = ()) -> Evaluated:

@@ -14,7 +14,7 @@ from phicli.errors import DoesNotFitError, PhiError, UsageError, UserInterruptEr
 from phicli.finetune.options import DTYPE_BYTES, Recipe
 from phicli.hub.write_errors import writing
 from phicli.jobs.interrupting import interruptions
-from phicli.ui.finetune import TrainingScreen, print_plan, print_trained, print_trained_data
+from phicli.ui.finetune import TrainingScreen, print_plan, print_rehearsed, print_trained, print_trained_data
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
 from phicli.ui.tidy_end import tidy_end
@@ -61,7 +61,9 @@ def finetune_model(terminal: Terminal, asked: Asked) -> None:
     require_extra()
     with tidy_end():
         wish = _wish(asked)
+        _check_name(asked, wish)
         _check_evaluation(asked, wish)
+        _check_name(asked, wish)
         if asked.dry_run:
             _rehearse(terminal, wish, as_json=asked.as_json)
         else:
@@ -71,7 +73,7 @@ def finetune_model(terminal: Terminal, asked: Asked) -> None:
 def _rehearse(terminal: Terminal, wish: Wish, *, as_json: bool) -> None:
     from phicli.finetune.preparing import rehearse
 
-    print_plan(terminal, _read(terminal, wish, rehearse), wish, as_json=as_json)
+    print_rehearsed(terminal, _read(terminal, wish, rehearse), wish, as_json=as_json)
 
 
 def _run(terminal: Terminal, asked: Asked, wish: Wish) -> None:
@@ -80,7 +82,7 @@ def _run(terminal: Terminal, asked: Asked, wish: Wish) -> None:
     with writing("the folder", wish.folder.path, "choose another: --out FOLDER"), wish.folder.held():
         prepared = _read(terminal, wish, prepare)
         if not asked.as_json:
-            print_plan(terminal, prepared, wish, as_json=False)
+            print_plan(terminal, prepared, wish)
         result = wish.folder.result()
         if result is None:
             result = _trained(terminal, asked, wish, prepared)
@@ -126,6 +128,14 @@ def check_options(asked: Asked) -> None:
             raise UsageError(f"{option} {value} is too large", "choose a smaller number")
 
 
+def _check_name(asked: Asked, wish: Wish) -> None:
+    """Return if the adapter may get its name: a training may take hours before it does."""
+    from phicli.adapters.adding import check_free
+
+    if asked.name is not None:
+        check_free(asked.name, wish.folder.adapter)
+
+
 def _check_evaluation(asked: Asked, wish: Wish) -> None:
     from phicli.commands.finetune_evaluation import check_eval_model
 
@@ -161,10 +171,29 @@ def _wish(asked: Asked) -> Wish:
 def _trained(terminal: Terminal, asked: Asked, wish: Wish, prepared: Prepared) -> Mapping[str, Any]:
     """The result of the training, from its last checkpoint on."""
     from phicli.finetune.loss_curve import svg
-    from phicli.finetune.supervising import TrainingProcess
     from phicli.paths import write_output
 
     screen = TrainingScreen(terminal, prepared.steps)
+    try:
+        _watch(screen, asked, wish)
+    except KeyboardInterrupt:  # Ctrl-C again: the process that trains saves what it can by itself
+        raise _interrupted(wish) from None
+    if screen.result is None:
+        raise _interrupted(wish)
+    write_output(wish.folder.curve, svg(f"{wish.base.name}: loss", *screen.curves).encode())
+    result = {**screen.result, "estimated_s": screen.estimated_s, "needed_memory_bytes": prepared.needs.memory}
+    wish.folder.write_result(result)
+    return result
+
+
+def _watch(screen: TrainingScreen, asked: Asked, wish: Wish) -> None:
+    """Show what happens until the process that trains has ended.
+
+    Raises:
+        PhiError: it failed, or was stopped.
+        KeyboardInterrupt: nobody wants to wait for its end.
+    """
+    from phicli.finetune.supervising import TrainingProcess
 
     def on_press() -> None:
         process.stop()
@@ -181,12 +210,6 @@ def _trained(terminal: Terminal, asked: Asked, wish: Wish, prepared: Prepared) -
             if pressed.count:
                 raise _interrupted(wish) from None
             raise
-    if screen.result is None:
-        raise _interrupted(wish)
-    write_output(wish.folder.curve, svg(f"{wish.base.name}: loss", *screen.curves).encode())
-    result = {**screen.result, "estimated_s": screen.estimated_s, "needed_memory_bytes": prepared.needs.memory}
-    wish.folder.write_result(result)
-    return result
 
 
 def _check_time(seconds: float, most_minutes: float | None) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from phicli.catalog.resolve import is_repository, resolve
 from phicli.errors import NotAModelError, NotFoundError, UnsupportedModelError, UsageError, reason_of
 from phicli.finetune.tokens import added_tokens
+from phicli.finetune.weights import check_weights
 from phicli.paths import expand, is_there, read_small
 
 _CONFIG_BYTES: Final = 1 << 24
@@ -73,6 +74,7 @@ def open_base(typed: str) -> BaseFolder:
     Raises:
         NotFoundError: it is a name, whose weights have to be downloaded first, or there is nothing.
         NotAModelError: the folder holds no model of transformers.
+        IntegrityError: a file with weights is damaged or truncated.
         UnsupportedModelError: it is a model of another architecture.
         UsageError: it is a GGUF file, or cannot be read.
     """
@@ -85,13 +87,12 @@ def open_base(typed: str) -> BaseFolder:
         )
     path = path.resolve()
     config, tokenizer = _json(path, "config.json", _CONFIG_BYTES), _json(path, "tokenizer.json", _TOKENIZER_BYTES)
-    if not any(path.glob("*.safetensors")):
-        raise NotAModelError(f"{typed} has no weights: there is no *.safetensors file in it", _NAME)
     if config.get("model_type") != "phi3":
         raise UnsupportedModelError(
             f"{typed} is a model of the type {config.get('model_type')!r}: fine-tuning supports phi3 only",
             "which is Phi-3, Phi-3.5-mini, Phi-4 and Phi-4-mini",
         )
+    check_weights(path)
     name = Path(str(config.get("_name_or_path") or "")).name or path.name
     return BaseFolder(
         path, name, _shape(config, typed), _format(tokenizer, path), "reasoning" in name.lower(), tokenizer

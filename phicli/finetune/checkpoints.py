@@ -11,10 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from phicli.adapters.safetensors import read_safetensors
+from phicli.errors import PhiError
+
 KEPT: Final = 2
 """Checkpoints that are kept."""
-_NAME: Final = re.compile(r"step-(\d{7})")
+_NAME: Final = re.compile(r"step-(\d{7,})")
 _STATE: Final = "state.json"
+_ADAPTER: Final = ("adapter_model.safetensors", "adapter_config.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +91,48 @@ def save(folder: Path, step: int, state: Mapping[str, Any], write: Callable[[Pat
 
 def latest(folder: Path) -> Checkpoint | None:
     """The last checkpoint in ``folder`` that can be read; None where there is none."""
-    for found in reversed(_complete(folder)):
-        try:
-            state = json.loads((found / _STATE).read_bytes())
-        except (OSError, ValueError):
-            continue
-        if isinstance(state, dict) and isinstance(state.get("step"), int):
-            return Checkpoint(found, state["step"], state)
+    for path in reversed(_complete(folder)):
+        found = _read(path)
+        if found is not None:
+            return found
     return None
+
+
+def damaged(folder: Path) -> tuple[str, ...]:
+    """The names of the checkpoints in ``folder`` that cannot be read, the last one first."""
+    return tuple(path.name for path in reversed(_complete(folder)) if _read(path) is None)
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether ``folder`` has a complete adapter, as PEFT saves it."""
+    weights, config = (folder / name for name in _ADAPTER)
+    return config.is_file() and _is_whole(weights)
+
+
+def _read(folder: Path) -> Checkpoint | None:
+    """The checkpoint in ``folder``; None where something of it is missing or damaged."""
+    try:
+        state = json.loads((folder / _STATE).read_bytes())
+        step, worse = int(state["step"]), int(state["worse"])
+        curves = {name: [(int(at), float(loss)) for at, loss in state[name]] for name in ("losses", "validations")}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
+        return None
+    if not is_adapter(folder / "adapter") or not _is_whole(folder / "optimizer.safetensors"):
+        return None
+    return Checkpoint(folder, step, {**curves, "worse": worse})
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        read_safetensors(path)
+    except PhiError:
+        return False
+    return True
 
 
 def _complete(folder: Path) -> list[Path]:
     found = [path for path in folder.glob("step-*") if _NAME.fullmatch(path.name) and path.is_dir()]
-    return sorted(found, key=lambda path: path.name)
+    return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]))
 
 
 def _flush(path: Path) -> None:

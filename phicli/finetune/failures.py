@@ -15,6 +15,10 @@ class LossError(RuntimeError):
     """The loss is not a number: what was learned is of no use."""
 
 
+class WeightsError(RuntimeError):
+    """The weights of the model are incomplete or damaged."""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that there is no memory left."""
     if isinstance(error, OSError):
@@ -23,9 +27,11 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def kind_of(error: Exception) -> str:
-    """``memory``, ``disk``, ``file``, ``loss`` or ``training``."""
+    """``memory``, ``disk``, ``file``, ``weights``, ``loss`` or ``training``."""
     if is_out_of_memory(error):
         return "memory"
     if isinstance(error, OSError):
         return "disk" if is_disk_full(error) else "file"
+    if isinstance(error, WeightsError):
+        return "weights"
     return "loss" if isinstance(error, LossError) else "training"

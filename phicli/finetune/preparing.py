@@ -21,6 +21,7 @@ from phicli.finetune.pairs_file import PairsFile, write_pairs
 from phicli.finetune.planning import Needs, fitted
 from phicli.finetune.run_folder import RunFolder, hash_of
 from phicli.finetune.tokens import open_tokenizer, special_tokens_in
+from phicli.finetune.weights import weight_files
 from phicli.hub.store import free_bytes
 from phicli.hub.write_errors import writing
 from phicli.training_data.checking import Checking, CheckOptions
@@ -125,7 +126,7 @@ def rehearse(wish: Wish, on_bytes: OnBytes = ignore_bytes) -> Prepared:
 
 
 def _check(wish: Wish, on_bytes: OnBytes) -> None:
-    checking = Checking(CheckOptions(keep=_SHOWN))
+    checking = Checking(CheckOptions(keep=_SHOWN, any_own_keys=True))
     for name in filter(None, (wish.train, wish.validation)):
         if name == PIPE:
             raise UsageError("training data is read several times and cannot be piped in", "name a file")
@@ -141,7 +142,7 @@ def _check(wish: Wish, on_bytes: OnBytes) -> None:
 
 
 def _identity(wish: Wish) -> dict[str, Any]:
-    weights = sorted(wish.base.path.glob("*.safetensors"))
+    weights = weight_files(wish.base.path)
     return {
         "model": [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in weights],
         "training_data": hash_of(Path(wish.train).expanduser()),
@@ -160,6 +161,7 @@ def _run(wish: Wish, identity: Mapping[str, Any], prepared: Prepared) -> dict[st
         "recipe": prepared.recipe.to_data(),
         "threads": wish.threads,
         "save_every_s": wish.save_every_s,
+        "files": wish.folder.files(),
         "needs": prepared.needs.to_data(),
         "versions": versions(),
         "identity": identity,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from phicli.errors import UsageError
+from phicli.finetune.checkpoints import is_adapter
 from phicli.hub.write_errors import new_folders
 from phicli.jobs.locking import LockFile
 from phicli.paths import read_small, write_output
@@ -18,8 +19,10 @@ from phicli.paths import read_small, write_output
 _RUN: Final = "run.json"
 _RESULT: Final = "result.json"
 _PIECE: Final = 1 << 20
-_BEGUN: Final = frozenset({"train.tokens", "validation.tokens", "train.jsonl", "validation.jsonl"})
-"""What a run that was interrupted before it could start has left."""
+_DATA: Final = ("train.jsonl", "train.tokens", "validation.jsonl", "validation.tokens")
+"""What is made of the data before the training starts."""
+_BEGUN: Final = (_RUN, *_DATA, "training.log")
+"""What a run has left that ended before anything was learned, in the order in which it is removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +86,8 @@ class RunFolder:
         return _object(self.path / _RUN)
 
     def result(self) -> Mapping[str, Any] | None:
-        """What came of the run; None as long as it is not finished."""
-        return _object(self.path / _RESULT)
+        """What came of the run; None as long as it is not finished, or if its adapter is no longer there."""
+        return _object(self.path / _RESULT) if is_adapter(self.adapter) else None
 
     def write(self, run: Mapping[str, Any]) -> None:
         """Say what the run is.
@@ -104,10 +107,10 @@ class RunFolder:
         write_output(self.path / _RESULT, json.dumps(result, indent=2, ensure_ascii=False).encode() + b"\n")
 
     def check(self, identity: Mapping[str, Any]) -> bool:
-        """Whether the folder has this run already, to be continued.
+        """Whether the folder has this run already, to be continued. One that has learned nothing is not in the way.
 
         Raises:
-            UsageError: it has another run, or other files.
+            UsageError: it has another run, or files of somebody else.
         """
         found = self.read()
         if found is None:
@@ -116,12 +119,25 @@ class RunFolder:
             return False
         before = found.get("identity") or {}
         changed = [key for key in {**before, **identity} if before.get(key) != identity.get(key)]
-        if changed:
+        if changed and self._has_learned():
             raise UsageError(
                 f"{self.path} has another run: {', '.join(key.replace('_', ' ') for key in sorted(changed))} changed",
                 "choose another folder: --out FOLDER; or remove this one",
             )
-        return True
+        here = self.files()
+        made = found.get("files", here)
+        strange = () if self._marker.exists() else [name for name in here if name not in made]
+        if strange:
+            raise UsageError(
+                f"{self.path} has a file that is not of its run: {', '.join(strange)}",
+                "move it away, or choose another folder: --out FOLDER",
+            )
+        return not changed and made == here
+
+    def files(self) -> dict[str, int]:
+        """What is made of the data before the training starts, with the size in bytes."""
+        paths = (self.path / name for name in _DATA)
+        return {path.name: path.stat().st_size for path in paths if path.is_file()}
 
     def used_bytes(self) -> int:
         """What checkpoints and adapters take on the disk; what is removed meanwhile takes nothing."""
@@ -178,8 +194,21 @@ class RunFolder:
     def _is_free(self) -> bool:
         if not self.path.is_dir():
             return False
-        visible = {path.name for path in self.path.iterdir() if not path.name.startswith(".")}
-        return not visible or (self._marker.exists() and visible <= _BEGUN)
+        visible = self._visible()
+        return not visible or (self._marker.exists() and visible <= set(_BEGUN))
+
+    def _has_learned(self) -> bool:
+        """Whether there is more than a beginning, or a process that may still save a checkpoint."""
+        if not self._visible() <= set(_BEGUN):
+            return True
+        lock = LockFile(self.worker_lock)
+        if not self.worker_lock.exists() or lock.take():
+            lock.release()
+            return False
+        return True
+
+    def _visible(self) -> set[str]:
+        return {path.name for path in self.path.iterdir() if not path.name.startswith(".")}
 
 
 def hash_of(path: Path) -> str:

@@ -14,7 +14,7 @@ import torch
 
 from phicli.finetune import checkpoints
 from phicli.finetune.batching import Schedule
-from phicli.finetune.failures import LossError, is_out_of_memory
+from phicli.finetune.failures import LossError, WeightsError, is_out_of_memory
 from phicli.finetune.memory import peak_bytes
 from phicli.finetune.options import Recipe
 from phicli.finetune.pairs_file import PairsFile
@@ -81,6 +81,8 @@ class _Sitting:
     def resume(self) -> None:
         """Go back to the last checkpoint, where there is one."""
         checkpoints.restore(self.folder.best)
+        for name in checkpoints.damaged(self.folder.checkpoints):
+            self.say("damaged", name=name)
         found = checkpoints.latest(self.folder.checkpoints)
         if found is None:
             return
@@ -103,7 +105,9 @@ class _Sitting:
             return
         work = {step: self.schedule.tokens(step) for step in first}
         chosen = [self.schedule.heaviest(first), *list(work)[: _MEASURED_STEPS - 1]]
-        self.trainer.step(self.schedule, self.pairs, chosen[0], learn=False)  # the first is slower than all others
+        loss = self.trainer.step(self.schedule, self.pairs, chosen[0], learn=False)  # is slower than all others
+        if self.step == 0 and loss is not None and not math.isfinite(loss):
+            raise WeightsError("the model computes no numbers before it has learned anything")
         began = time.perf_counter()
         for step in chosen:
             self.trainer.step(self.schedule, self.pairs, step, learn=False)
@@ -160,6 +164,8 @@ class _Sitting:
         exact = self.trainer.evaluate(self.schedule, self.validation)
         if exact is None:
             return
+        if not math.isfinite(exact):
+            raise LossError(f"the validation loss is not a number after step {self.step}")
         loss = round(exact, _DIGITS)
         better = loss < self.best
         if better:
@@ -190,6 +196,7 @@ class _Sitting:
     def _save(self) -> None:
         if self._place() in ((0, 0), self.saved):
             return
+        self._require_numbers()
 
         def write(trial: Path) -> None:
             self.trainer.save_adapter(trial / "adapter")
@@ -200,12 +207,24 @@ class _Sitting:
         self.say("saved", step=self.step)
 
     def _finish(self, seconds: float) -> None:
-        if self.folder.best.is_dir():
+        if checkpoints.is_adapter(self.folder.best):
             checkpoints.write_folder(self.folder.adapter, lambda trial: _copy(self.folder.best, trial))
         else:
+            if self.folder.best.is_dir():
+                self.say("damaged", name=self.folder.best.name)
+            self._require_numbers()
             checkpoints.write_folder(self.folder.adapter, self.trainer.save_adapter)
         early = self.step < self.schedule.steps
         self.say("done", step=self.step, early=early, seconds=seconds, peak_bytes=self._peak(), **self.curves())
+
+    def _require_numbers(self) -> None:
+        """Nothing is saved from which no run can continue.
+
+        Raises:
+            LossError: the adapter has values that are not numbers.
+        """
+        if not all(bool(torch.isfinite(one).all()) for one in self.trainer.parameters):
+            raise LossError(f"the adapter has values that are not numbers after step {self.step}")
 
     def _peak(self) -> int:
         return peak_bytes(self.trainer.recipe.device)

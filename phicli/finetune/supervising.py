@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from phicli.errors import DoesNotFitError, PhiError, UsageError
+from phicli.errors import DoesNotFitError, NotAModelError, PhiError, UsageError
 from phicli.finetune.run_folder import RunFolder
 
 _LEAVES_S: Final = 120.0
@@ -124,6 +124,10 @@ class TrainingProcess:
             )
         if kind == "file":
             return UsageError(f"the training cannot read or write a file: {reason}", f"see {self._folder.log}")
+        if kind == "weights":
+            return NotAModelError(
+                f"the model cannot be trained: {reason}", "download the folder again, or name another one"
+            )
         if kind == "loss":
             return TrainingFailedError(
                 f"the training failed: {reason}", "use a smaller --learning-rate, and another folder: --out FOLDER"

@@ -47,11 +47,15 @@ class Counter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CheckOptions:
-    """How data is checked; ``keep`` findings of each kind, all for None. ``own_keys`` are a person's own."""
+    """How data is checked; ``keep`` findings of each kind, all for None. ``own_keys`` are a person's own.
+
+    With ``any_own_keys`` so are all that do not look like one that is known.
+    """
 
     service: Service = ANY
     own_keys: tuple[str, ...] = ()
     keep: int | None = 20
+    any_own_keys: bool = False
 
 
 class Checking:
@@ -67,7 +71,7 @@ class Checking:
         self, options: CheckOptions, counter: Counter | None = None, clock: Callable[[], float] = time.perf_counter
     ) -> None:
         self._options, self._counter, self._clock = options, counter, clock
-        self._structure = Structure(options.service, options.own_keys)
+        self._structure = Structure(options.service, options.own_keys, any_own_keys=options.any_own_keys)
         self._own, self._joiner = frozenset(options.own_keys), Joiner()
         self._findings = Findings(options.keep)
         self._began = clock()

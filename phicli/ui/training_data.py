@@ -148,7 +148,8 @@ def _what_to_do(report: Report) -> str:
         (kinds <= {"count", "size"}, "change the number of examples"),
         (
             kinds == {"unknown_key"} and bool(own),
-            f"allow keys of your own: phi data check {name} {allowed}; or leave them out: phi data convert --to azure",
+            f"allow keys of your own: phi data check {name} {allowed}; or leave them out: "
+            f"phi data convert {name} --to azure -o NEW.jsonl",
         ),
         (
             kinds <= {"shape", "unknown_key", "json", "count"} and bool(kinds & {"shape", "json"}),

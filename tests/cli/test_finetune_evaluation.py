@@ -119,6 +119,18 @@ def test_the_model_that_is_named_is_checked_before_the_training(tmp_path: Path, 
         check_eval_model("tiny-fi", base)
 
 
+def test_ctrl_c_before_the_first_question_says_that_the_adapter_is_there(
+    terminal: Terminal, added: Added, wish: Evaluating, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> EvaluationFindings:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("phicli.bench.evaluation.evaluate.evaluate_models", interrupted)
+    with pytest.raises(UserInterruptError) as raised:
+        evaluate_adapter(terminal, added, wish)
+    assert raised.value.hint == "the adapter keys is ready; the same command asks the other questions"
+
+
 def test_which_questions_are_held_out(tmp_path: Path) -> None:
     assert held_out("x.jsonl", None, RunFolder(tmp_path)) == Path("x.jsonl")
     assert held_out(None, 0.1, RunFolder(tmp_path)) == tmp_path / "validation.jsonl"

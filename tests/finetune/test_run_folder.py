@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
-from phicli.errors import NotAModelError, NotFoundError, UnsupportedModelError, UsageError
+from phicli.errors import IntegrityError, NotAModelError, NotFoundError, UnsupportedModelError, UsageError
 from phicli.finetune import checkpoints
 from phicli.finetune.base_folder import open_base
 from phicli.finetune.extra import require_extra
 from phicli.finetune.loss_curve import svg
 from phicli.finetune.run_folder import RunFolder
 from phicli.finetune.tokens import open_tokenizer
+from phicli.finetune.weights import check_weights, weight_files
+from phicli.jobs.locking import LockFile
+from tests.support.checkpoint_files import STATE, write_checkpoint, write_no_adapter, write_no_tensors
 
 
 def test_a_run_is_continued_only_as_it_was(tmp_path: Path) -> None:
@@ -25,6 +28,8 @@ def test_a_run_is_continued_only_as_it_was(tmp_path: Path) -> None:
     assert not folder.check({"seed": 0})
     folder.write({"identity": {"seed": 0}})
     assert folder.check({"seed": 0})
+    folder.checkpoints.mkdir()
+    (folder.checkpoints / "step-0000001").mkdir()
     with pytest.raises(UsageError, match=r"has another run: learning rate, seed changed"):
         folder.check({"seed": 1, "learning_rate": 2})
 
@@ -41,6 +46,29 @@ def test_a_run_that_did_not_start_is_begun_anew(tmp_path: Path) -> None:
         folder.write({"identity": {}})
         assert folder.check({})
     assert sorted(path.name for path in folder.path.iterdir()) == ["run.json", "train.tokens"]
+
+
+def test_a_run_that_has_learned_nothing_is_replaced_by_another(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    with folder.held(), folder.beginning():
+        folder.validation.write_text("1 2 3\n")
+        folder.write({"identity": {"epochs": 40}})
+        folder.log.write_text("of the libraries")
+    assert not folder.check({"epochs": 20})
+    assert folder.check({"epochs": 40})
+    lock = LockFile(folder.worker_lock)  # of a process that may save a checkpoint
+    assert lock.take()
+    with pytest.raises(UsageError, match="has another run: epochs changed"):
+        folder.check({"epochs": 20})
+    lock.release()
+    with folder.held(), folder.beginning():
+        assert [path.name for path in folder.path.iterdir() if path.name[0] != "."] == []
+        folder.train.write_text("1 2 3\n")
+        folder.write({"identity": {"epochs": 20}})
+    assert folder.check({"epochs": 20})
+    folder.best.mkdir()
+    with pytest.raises(UsageError, match="has another run: epochs changed"):
+        folder.check({"epochs": 40})
 
 
 def failing(folder: RunFolder) -> None:
@@ -78,7 +106,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
 
 def test_the_last_two_checkpoints_are_kept(tmp_path: Path) -> None:
     for step in (1, 2, 3):
-        checkpoints.save(tmp_path, step, {"worse": step}, lambda trial: (trial / "a").write_text("x") and None)
+        checkpoints.save(tmp_path, step, {**STATE, "worse": step}, write_checkpoint)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-0000002", "step-0000003"]
     found = checkpoints.latest(tmp_path)
     assert found is not None
@@ -90,7 +118,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_those_before_it(tmp_path: Pa
         (trial / "half").write_text("x")
         raise OSError(28, "No space left on device")
 
-    checkpoints.save(tmp_path, 1, {}, lambda trial: None)
+    checkpoints.save(tmp_path, 1, STATE, write_checkpoint)
     with pytest.raises(OSError, match="No space"):
         checkpoints.save(tmp_path, 2, {}, full)
     assert [path.name for path in tmp_path.iterdir()] == ["step-0000001"]
@@ -98,6 +126,92 @@ def test_a_checkpoint_that_cannot_be_written_leaves_those_before_it(tmp_path: Pa
     found = checkpoints.latest(tmp_path)
     assert found is not None
     assert found.step == 1
+
+
+def test_checkpoints_are_found_after_ten_million_steps(tmp_path: Path) -> None:
+    for step in (9_999_999, 10_000_000):
+        checkpoints.save(tmp_path, step, STATE, write_checkpoint)
+    found = checkpoints.latest(tmp_path)
+    assert found is not None
+    assert found.step == 10_000_000
+
+
+@pytest.mark.parametrize("change", [{"losses": None}, {"losses": [[1]]}, {"validations": [["a", 1]]}, {"worse": "x"}])
+def test_a_checkpoint_with_another_state_is_no_checkpoint(tmp_path: Path, change: dict[str, Any]) -> None:
+    checkpoints.save(tmp_path, 1, {**STATE, **change}, write_checkpoint)
+    assert checkpoints.latest(tmp_path) is None
+    assert checkpoints.damaged(tmp_path) == ("step-0000001",)
+
+
+def begun(folder: RunFolder, seed: int = 0) -> None:
+    """What a run has when it starts."""
+    folder.path.mkdir(exist_ok=True)
+    with folder.beginning():
+        folder.train.write_text("1 2 3\n")
+    folder.write({"identity": {"seed": seed}, "files": folder.files()})
+
+
+def test_a_run_that_never_learned_gives_way_to_another(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    begun(folder)
+    assert folder.check({"seed": 0})
+    assert not folder.check({"seed": 1})
+    begun(folder, 1)
+    checkpoints.save(folder.checkpoints, 1, STATE, write_checkpoint)
+    with pytest.raises(UsageError, match="seed changed"):
+        folder.check({"seed": 0})
+
+
+@pytest.mark.parametrize("text", [None, "1 2\n"])
+def test_tokens_that_are_gone_or_shorter_are_made_again(tmp_path: Path, text: str | None) -> None:
+    folder = RunFolder(tmp_path / "run")
+    begun(folder)
+    checkpoints.save(folder.checkpoints, 1, STATE, write_checkpoint)
+    folder.train.unlink()
+    if text is not None:
+        folder.train.write_text(text)
+    assert not folder.check({"seed": 0})
+    begun(folder)
+    assert folder.check({"seed": 0})
+    assert checkpoints.latest(folder.checkpoints) is not None
+
+
+def test_data_that_somebody_put_into_the_folder_of_a_run_stays(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    begun(folder)
+    (folder.path / "train.jsonl").write_text("mine")
+    for seed in (0, 1):
+        with pytest.raises(UsageError, match=r"not of its run: train\.jsonl"):
+            folder.check({"seed": seed})
+
+
+def test_a_result_without_its_adapter_is_none(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    begun(folder)
+    folder.write_result({"step": 1})
+    assert folder.result() is None
+    write_no_adapter(folder.adapter)
+    assert folder.result() == {"step": 1}
+
+
+def test_weights_that_are_not_all_there_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotAModelError, match="has no weights"):
+        check_weights(tmp_path)
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text("{}")
+    with pytest.raises(IntegrityError, match="is damaged"):
+        check_weights(tmp_path)
+    index.write_text(json.dumps({"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}))
+    write_no_tensors(tmp_path / "one.safetensors")
+    with pytest.raises(NotAModelError, match=r"lacks a part of the weights: two\.safetensors"):
+        check_weights(tmp_path)
+    header = json.dumps({"b": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}).encode()
+    (tmp_path / "two.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(15))
+    with pytest.raises(IntegrityError, match="truncated"):
+        check_weights(tmp_path)
+    write_no_tensors(tmp_path / "two.safetensors")
+    check_weights(tmp_path)
+    assert [path.name for path in weight_files(tmp_path)] == ["one.safetensors", "two.safetensors"]
 
 
 def test_a_folder_that_was_being_replaced_is_found_again(tmp_path: Path) -> None:
@@ -126,10 +240,10 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotAModelError, match="is not JSON"):
         open_base(str(tmp_path))
     (tmp_path / "tokenizer.json").write_text("{}")
-    with pytest.raises(NotAModelError, match="has no weights"):
-        open_base(str(tmp_path))
-    (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(UnsupportedModelError, match="'llama'"):
+        open_base(str(tmp_path))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "phi3"}))
+    with pytest.raises(NotAModelError, match="has no weights"):
         open_base(str(tmp_path))
     with pytest.raises(UsageError, match="is a file"):
         open_base(str(tmp_path / "config.json"))
@@ -145,7 +259,7 @@ TOKENS = [{"id": number, "content": text} for number, text in enumerate(("<|end|
 def saved(folder: Path, sizes: Mapping[str, Any], tokenizer: Mapping[str, Any]) -> str:
     (folder / "config.json").write_text(json.dumps(sizes))
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
-    (folder / "model.safetensors").write_bytes(b"")
+    (folder / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
     return str(folder)
 
 
@@ -172,7 +286,7 @@ def test_a_missing_extra_names_its_size_and_commands(monkeypatch: pytest.MonkeyP
     with pytest.raises(UsageError, match=r"not installed: no_such_package") as error:
         require_extra()
     assert "about 1.2 GB" in error.value.hint
-    assert "pip install 'phi-local[finetune]'" in error.value.hint
+    assert 'in a checkout of phi: pip install ".[finetune]"' in error.value.hint
 
 
 def test_the_picture_has_both_losses() -> None:

@@ -9,21 +9,24 @@ from typing import Any
 import pytest
 
 pytestmark = pytest.mark.finetune
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
 
 from phicli.finetune import checkpoints, sitting  # noqa: E402
 from phicli.finetune.examples import TrainingPair  # noqa: E402
-from phicli.finetune.failures import LossError  # noqa: E402
+from phicli.finetune.failures import LossError, WeightsError  # noqa: E402
 from phicli.finetune.options import Recipe  # noqa: E402
 from phicli.finetune.pairs_file import write_pairs  # noqa: E402
 from phicli.finetune.run_folder import RunFolder  # noqa: E402
+from tests.support.checkpoint_files import write_no_adapter, write_no_tensors  # noqa: E402
 
 
 class Counting:
     """Stands for the Trainer: what it has learned is how many steps it made."""
 
+    parameters: tuple[Any, ...] = ()
     losses: tuple[float, ...] = ()
+    measured = 0.0
     validations: tuple[float, ...] = ()
     failure: Exception | None = None
     fails_in = -1
@@ -33,7 +36,7 @@ class Counting:
 
     def step(self, schedule: Any, pairs: Any, step: int, *, learn: bool = True) -> float | None:
         if not learn:
-            return 0.0
+            return self.measured
         if self.stopped():
             return None
         if step == self.fails_in and self.failure is not None:
@@ -48,11 +51,11 @@ class Counting:
     def forget(self) -> None: ...
 
     def save_adapter(self, folder: Path) -> None:
-        folder.mkdir(exist_ok=True)
+        write_no_adapter(folder)
         (folder / "learned").write_text(str(self.learned))
 
     def save_optimizer(self, path: Path) -> None:
-        path.touch()
+        write_no_tensors(path)
 
     def load(self, adapter: Path, optimizer: Path) -> None:
         self.learned = int((adapter / "learned").read_text())
@@ -162,10 +165,49 @@ def test_a_loss_that_is_not_a_number_ends_the_run(run: Run) -> None:
         run.go()
 
 
-def test_a_checkpoint_that_is_damaged_is_passed_over(run: Run) -> None:
+def test_a_model_that_computes_no_numbers_is_not_taken_for_a_learning_rate(run: Run) -> None:
+    run.trainer.measured = float("nan")
+    with pytest.raises(WeightsError, match="before it has learned"):
+        run.go()
+
+
+def test_a_validation_loss_that_is_not_a_number_ends_the_run(run: Run) -> None:
+    run.validate(*(9, float("nan"), *range(8, 0, -1)))
+    with pytest.raises(LossError, match="validation loss is not a number after step 2"):
+        run.go()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_an_adapter_that_is_no_numbers_is_never_saved(run: Run, value: float) -> None:
+    run.trainer.parameters = (torch.ones(2), torch.tensor([1.0, value]))
+    with pytest.raises(LossError, match="after step 1"):
+        run.go()
+    assert not run.folder.adapter.exists()
+    assert checkpoints.latest(run.folder.checkpoints) is None
+
+
+def test_a_best_adapter_that_is_damaged_is_not_the_result(run: Run) -> None:
+    run.validate(*(9, 8, 7, 6, 5, 4, 5, 6, 7, 8))
+    run.go(patience=0)
+    (run.folder.best / "adapter_model.safetensors").unlink()
+    run.go(patience=0)
+    assert (run.folder.adapter / "learned").read_text() == "10"
+    assert {"event": "damaged", "name": "best"} in run.events
+
+
+@pytest.mark.parametrize(
+    "name", ["state.json", "optimizer.safetensors", "adapter/adapter_model.safetensors", "adapter/adapter_config.json"]
+)
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_checkpoint_that_is_damaged_is_passed_over(run: Run, name: str, gone: bool) -> None:
     run.go(Orders(12))
     found = checkpoints.latest(run.folder.checkpoints)
     assert found is not None
-    (found.folder / "state.json").write_text("{")
+    if gone or name.endswith("config.json"):
+        (found.folder / name).unlink()
+    else:
+        (found.folder / name).write_text("{")
     assert run.go()["step"] == 10
+    assert run.events[0] == {"event": "damaged", "name": found.folder.name}
+    assert run.events[1]["step"] == found.step - 1
     assert json.loads((run.folder.checkpoints / "step-0000010" / "state.json").read_text())["step"] == 10

@@ -56,6 +56,51 @@ def test_an_interrupted_run_continues_to_the_same_adapter(
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
 
 
+def test_weights_that_lack_a_tensor_are_not_filled_with_random_numbers(
+    model: Path, environment: dict[str, str]
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = model / "model.safetensors"
+    tensors = load_file(weights)
+    del tensors["model.layers.0.mlp.down_proj.weight"]
+    save_file(tensors, weights, metadata={"format": "pt"})
+    done = subprocess.run(command(model, "run"), env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 8
+    assert "the weights lack 1 tensor of the model" in " ".join(done.stderr.split())
+    assert not (model.parent / "run" / "adapter").exists()
+
+
+def test_layers_that_the_config_does_not_know_are_not_left_out(model: Path, environment: dict[str, str]) -> None:
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 2, "layer_types": None}))
+    done = subprocess.run(command(model, "run"), env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 8
+    assert "config.json does not know" in " ".join(done.stderr.split())
+
+
+def test_a_name_that_is_taken_is_refused_before_the_training(model: Path, environment: dict[str, str]) -> None:
+    first = subprocess.run(command(model, "one", "--as", "keys"), env=environment, capture_output=True, check=False)
+    assert first.returncode == 0
+    for name, said in (("keys", "already used"), ("a/b", "is not a valid name")):
+        done = subprocess.run(
+            command(model, "two", "--as", name), env=environment, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, said in " ".join(done.stderr.split())) == (2, True)
+        assert not (model.parent / "two").exists()
+
+
+@pytest.mark.parametrize(
+    "option", [("--epochs", "inf"), ("--learning-rate", "inf"), ("--learning-rate", "nan"), ("--seed", str(2**31))]
+)
+def test_numbers_beyond_all_limits_are_refused(
+    model: Path, environment: dict[str, str], option: tuple[str, str]
+) -> None:
+    done = subprocess.run(command(model, "run", *option), env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"{option[0]} {option[1]} is not between" in " ".join(done.stderr.split())
+
+
 def test_a_run_that_takes_too_long_does_not_start(model: Path, environment: dict[str, str]) -> None:
     done = subprocess.run(
         command(model, "long", "--epochs", "5000", "--max-time", "0.01"), env=environment, capture_output=True,

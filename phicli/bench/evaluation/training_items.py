@@ -94,7 +94,7 @@ def _is_question(line: bytes) -> bool:
 
 
 def _checked(reading: Any, name: str, on_bytes: OnBytes) -> Report:
-    checking = Checking(CheckOptions(keep=_SHOWN))
+    checking = Checking(CheckOptions(keep=_SHOWN, any_own_keys=True))
     checking.read(reading, name, on_bytes)
     return checking.report()
 
