@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from phicli.answering.special_tokens import SpecialTokens
 from phicli.errors import NotAModelError
+
+_AGAIN: Final = "download the folder again"
 
 
 class TextEncoder(Protocol):
@@ -39,14 +41,24 @@ def open_tokenizer(tokenizer: Mapping[str, Any]) -> FolderTokenizer:
 
     try:
         return FolderTokenizer(Tokenizer.from_str(json.dumps({**tokenizer, "added_tokens": []})))
-    except ValueError as error:
-        raise NotAModelError(f"tokenizer.json cannot be used: {error}", "download the folder again") from None
+    except Exception as error:  # noqa: BLE001 (the package raises nothing more exact)
+        raise NotAModelError(f"tokenizer.json cannot be used: {error}", _AGAIN) from None
 
 
 def special_tokens_in(tokenizer: Mapping[str, Any]) -> SpecialTokens:
-    """The added tokens of a tokenizer.json."""
-    added = [one for one in tokenizer.get("added_tokens") or () if isinstance(one, dict)]
-    literals = {int(one["id"]): str(one["content"]) for one in added}
-    strips = frozenset(int(one["id"]) for one in added if one.get("rstrip"))
+    """The added tokens of a tokenizer.json.
+
+    Raises:
+        NotAModelError: they are damaged.
+    """
+    added = tokenizer.get("added_tokens") or []
+    if not isinstance(added, list) or not all(isinstance(one, dict) for one in added):
+        raise NotAModelError("tokenizer.json cannot be used: added_tokens is not a list of tokens", _AGAIN)
+    for one in added:
+        number, content = one.get("id"), one.get("content")
+        if isinstance(number, bool) or not isinstance(number, int) or not isinstance(content, str) or number < 0:
+            raise NotAModelError(f"tokenizer.json cannot be used: {str(one)[:80]} is not a token", _AGAIN)
+    literals = {one["id"]: one["content"] for one in added}
+    strips = frozenset(one["id"] for one in added if one.get("rstrip"))
     prefix = "Prepend" in json.dumps(tokenizer.get("normalizer"))
     return SpecialTokens(literals, space_prefix=prefix, strips_after=strips)

@@ -14,6 +14,7 @@ from phicli.finetune.base_folder import open_base
 from phicli.finetune.extra import require_extra
 from phicli.finetune.loss_curve import svg
 from phicli.finetune.run_folder import RunFolder
+from phicli.finetune.tokens import open_tokenizer
 from phicli.finetune.weights import check_weights, weight_files
 from phicli.jobs.locking import LockFile
 from tests.support.checkpoint_files import STATE, write_checkpoint, write_no_adapter, write_no_tensors
@@ -255,6 +256,49 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
         open_base(str(tmp_path))
     with pytest.raises(UsageError, match="is a file"):
         open_base(str(tmp_path / "config.json"))
+
+
+SIZES = {
+    "model_type": "phi3", "vocab_size": 100, "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+}  # fmt: skip
+PHI_TOKENS = [{"id": at, "content": text} for at, text in enumerate(("<|end|>", "<|user|>", "<|assistant|>"))]
+
+
+def written(folder: Path, config: dict[str, Any], tokenizer: dict[str, Any]) -> str:
+    (folder / "config.json").write_text(json.dumps({**SIZES, **config}))
+    (folder / "tokenizer.json").write_text(json.dumps({"model": {}, "added_tokens": PHI_TOKENS, **tokenizer}))
+    write_no_tensors(folder / "model.safetensors")
+    return str(folder)
+
+
+@pytest.mark.parametrize("name", sorted({*SIZES} - {"model_type"}))
+@pytest.mark.parametrize("value", [None, 0, -1, 1.5, "8", [], True, 10**30, float("inf"), float("nan")])
+def test_sizes_that_are_none_are_refused(tmp_path: Path, name: str, value: object) -> None:
+    assert open_base(written(tmp_path, {}, {})).shape.hidden == 8
+    with pytest.raises(NotAModelError, match="lacks a size"):
+        open_base(written(tmp_path, {name: value}, {}))
+
+
+@pytest.mark.parametrize("value", ["x", 1.5, True, [], None])
+def test_rope_parameters_that_are_none_are_left_out(tmp_path: Path, value: object) -> None:
+    assert open_base(written(tmp_path, {"rope_parameters": value}, {})).shape.original_context is None
+
+
+@pytest.mark.parametrize(
+    "added", ["x", 1, {"a": 1}, [None], [{}], [{"id": "x", "content": "a"}], [{"id": 1, "content": []}]]
+)
+def test_added_tokens_that_are_none_are_refused(tmp_path: Path, added: object) -> None:
+    with pytest.raises(NotAModelError, match=r"tokenizer\.json cannot be used"):
+        open_base(written(tmp_path, {}, {"added_tokens": added}))
+
+
+@pytest.mark.parametrize("model", [None, "x", [], {}, {"type": "BPE", "vocab": []}])
+def test_a_tokenizer_that_is_none_is_refused(tmp_path: Path, model: object) -> None:
+    pytest.importorskip("tokenizers")
+    base = open_base(written(tmp_path, {}, {"model": model}))
+    with pytest.raises(NotAModelError, match=r"tokenizer\.json cannot be used"):
+        open_tokenizer(base.tokenizer)
 
 
 def test_a_missing_extra_names_its_size_and_commands(monkeypatch: pytest.MonkeyPatch) -> None:
