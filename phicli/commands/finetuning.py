@@ -63,7 +63,6 @@ def finetune_model(terminal: Terminal, asked: Asked) -> None:
         wish = _wish(asked)
         _check_name(asked, wish)
         _check_evaluation(asked, wish)
-        _check_name(asked, wish)
         if asked.dry_run:
             _rehearse(terminal, wish, as_json=asked.as_json)
         else:

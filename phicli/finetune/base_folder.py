@@ -11,12 +11,13 @@ from typing import Any, Final
 
 from phicli.catalog.resolve import is_repository, resolve
 from phicli.errors import NotAModelError, NotFoundError, UnsupportedModelError, UsageError, reason_of
-from phicli.finetune.tokens import added_tokens
+from phicli.finetune.tokens import special_tokens_in
 from phicli.finetune.weights import check_weights
 from phicli.paths import expand, is_there, read_small
 
 _CONFIG_BYTES: Final = 1 << 24
 _TOKENIZER_BYTES: Final = 1 << 27
+_LARGEST_SIZE: Final = 1 << 31
 _NAME: Final = "name a folder with config.json, tokenizer.json and *.safetensors"
 
 
@@ -130,26 +131,40 @@ def _json(folder: Path, name: str, most: int) -> Mapping[str, Any]:
 
 
 def _shape(config: Mapping[str, Any], typed: str) -> Shape:
-    rope = config.get("rope_parameters") or config.get("rope_scaling")
-    rope = rope if isinstance(rope, dict) else {}
+    found = config.get("rope_parameters") or config.get("rope_scaling")
+    rope = found if isinstance(found, dict) else {}
     long = "long_factor" in rope
     try:
-        heads, hidden = int(config["num_attention_heads"]), int(config["hidden_size"])
-        context = int(config.get("max_position_embeddings", 4096))
+        heads, hidden = _size(config["num_attention_heads"]), _size(config["hidden_size"])
+        context = _size(config.get("max_position_embeddings") or 4096)
         original = rope.get("original_max_position_embeddings") or config.get("original_max_position_embeddings")
+        window = config.get("sliding_window")
         return Shape(
-            int(config["vocab_size"]), hidden, int(config["intermediate_size"]), int(config["num_hidden_layers"]),
-            heads, int(config.get("num_key_value_heads") or heads), int(config.get("head_dim") or hidden // heads),
-            context, int(original or context) if long else None, bool(config.get("tie_word_embeddings", False)),
-            int(config["sliding_window"]) if config.get("sliding_window") else None,
+            _size(config["vocab_size"]), hidden, _size(config["intermediate_size"]), _size(config["num_hidden_layers"]),
+            heads, _size(config.get("num_key_value_heads") or heads), _size(config.get("head_dim") or hidden // heads),
+            context, _size(original or context) if long else None, bool(config.get("tie_word_embeddings", False)),
+            _size(window) if window else None,
         )  # fmt: skip
-    except (KeyError, TypeError, ValueError, OverflowError, ZeroDivisionError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise NotAModelError(f"config.json in {typed} lacks a size: {error}", "download the folder again") from None
+
+
+def _size(value: Any) -> int:
+    """A size as config.json has it.
+
+    Raises:
+        TypeError, ValueError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{str(value)[:40]!r} is no whole number")
+    if not 0 < value <= _LARGEST_SIZE:
+        raise ValueError(f"{str(value)[:40]} is no size")
+    return value
 
 
 def _format(tokenizer: Mapping[str, Any], folder: Path) -> str:
     """The prompt format whose special tokens the vocabulary has, by the rule for GGUF files."""
-    literals = {one["content"] for one in added_tokens(tokenizer)}
+    literals = set(special_tokens_in(tokenizer).literals.values())
     if "<|im_sep|>" in literals:
         return "phi-4"
     if not {"<|end|>", "<|user|>", "<|assistant|>"} <= literals:

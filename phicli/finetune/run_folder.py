@@ -115,7 +115,7 @@ class RunFolder:
         found = self.read()
         if found is None:
             if self.path.exists() and not self._is_free():
-                raise UsageError(f"{self.path} exists and is not the folder of a run", "choose another: --out FOLDER")
+                raise self._other()
             return False
         before = found.get("identity") or {}
         changed = [key for key in {**before, **identity} if before.get(key) != identity.get(key)]
@@ -152,9 +152,11 @@ class RunFolder:
         """Within the context this process alone has the folder, which is made; one that stays empty goes again.
 
         Raises:
-            UsageError: another process has it.
+            UsageError: another process has it, or it is a file.
             OSError: it cannot be made.
         """
+        if self.path.exists() and not self.path.is_dir():
+            raise self._other()
         with new_folders(self.path):
             lock = LockFile(self.path / ".lock")
             if not lock.take():
@@ -181,6 +183,9 @@ class RunFolder:
             self._clear()
             self._marker.unlink(missing_ok=True)
             raise
+
+    def _other(self) -> UsageError:
+        return UsageError(f"{self.path} exists and is not the folder of a run", "choose another: --out FOLDER")
 
     @property
     def _marker(self) -> Path:

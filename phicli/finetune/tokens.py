@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from phicli.answering.special_tokens import SpecialTokens
 from phicli.errors import NotAModelError
+
+_AGAIN: Final = "download the folder again"
 
 
 class TextEncoder(Protocol):
@@ -39,20 +41,23 @@ def open_tokenizer(tokenizer: Mapping[str, Any]) -> FolderTokenizer:
 
     try:
         return FolderTokenizer(Tokenizer.from_str(json.dumps({**tokenizer, "added_tokens": []})))
-    except Exception as error:  # noqa: BLE001 (the package has no type of its own for this)
-        raise NotAModelError(f"tokenizer.json cannot be used: {error}", "download the folder again") from None
-
-
-def added_tokens(tokenizer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The added tokens of a tokenizer.json, without what cannot be one: each has an ``id`` and its ``content``."""
-    listed = tokenizer.get("added_tokens")
-    objects = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-    return [one for one in objects if type(one.get("id")) is int and isinstance(one.get("content"), str)]
+    except Exception as error:  # noqa: BLE001 (the package raises nothing more exact)
+        raise NotAModelError(f"tokenizer.json cannot be used: {error}", _AGAIN) from None
 
 
 def special_tokens_in(tokenizer: Mapping[str, Any]) -> SpecialTokens:
-    """The added tokens of a tokenizer.json."""
-    added = added_tokens(tokenizer)
+    """The added tokens of a tokenizer.json.
+
+    Raises:
+        NotAModelError: they are damaged.
+    """
+    added = tokenizer.get("added_tokens") or []
+    if not isinstance(added, list) or not all(isinstance(one, dict) for one in added):
+        raise NotAModelError("tokenizer.json cannot be used: added_tokens is no list of tokens", _AGAIN)
+    for one in added:
+        number, content = one.get("id"), one.get("content")
+        if isinstance(number, bool) or not isinstance(number, int) or not isinstance(content, str) or number < 0:
+            raise NotAModelError(f"tokenizer.json cannot be used: {str(one)[:80]} is no token", _AGAIN)
     literals = {one["id"]: one["content"] for one in added}
     strips = frozenset(one["id"] for one in added if one.get("rstrip"))
     prefix = "Prepend" in json.dumps(tokenizer.get("normalizer"))

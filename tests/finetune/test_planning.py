@@ -139,6 +139,6 @@ def test_what_is_wrong_with_a_whole_file_has_no_line(tmp_path: Path) -> None:
         BaseFolder(tmp_path, "tiny-phi", TINY, "phi-4-mini", reasoning=False, tokenizer={}), str(data), None, None,
         Recipe(), RunFolder(tmp_path / "run"), Device("cpu", "CPU", 1 << 30), 1, 60.0, "phi finetune",
     )  # fmt: skip
-    with pytest.raises(CheckFailedError, match=r"train\.jsonl: the file is UTF-16 text"):
+    with pytest.raises(CheckFailedError, match="has 1 error: the file is UTF-16 text"):
         prepare(wish)
     assert not (tmp_path / "run").exists()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +101,16 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(UsageError, match="is not the folder of a run"):
         RunFolder(tmp_path).check({})
+
+
+def test_a_file_is_no_folder_of_a_run(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "train.jsonl")
+    folder.path.write_text("mine")
+    with pytest.raises(UsageError, match="is not the folder of a run"):
+        folder.check({})
+    with pytest.raises(UsageError, match="is not the folder of a run"), folder.held():
+        pass
+    assert folder.path.read_text() == "mine"
 
 
 def test_the_last_two_checkpoints_are_kept(tmp_path: Path) -> None:
@@ -253,32 +262,43 @@ SIZES = {
     "model_type": "phi3", "vocab_size": 100, "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1,
     "num_attention_heads": 2,
 }  # fmt: skip
-TOKENS = [{"id": number, "content": text} for number, text in enumerate(("<|end|>", "<|user|>", "<|assistant|>"))]
+PHI_TOKENS = [{"id": at, "content": text} for at, text in enumerate(("<|end|>", "<|user|>", "<|assistant|>"))]
 
 
-def saved(folder: Path, sizes: Mapping[str, Any], tokenizer: Mapping[str, Any]) -> str:
-    (folder / "config.json").write_text(json.dumps(sizes))
-    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
-    (folder / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+def written(folder: Path, config: dict[str, Any], tokenizer: dict[str, Any]) -> str:
+    (folder / "config.json").write_text(json.dumps({**SIZES, **config}))
+    (folder / "tokenizer.json").write_text(json.dumps({"model": {}, "added_tokens": PHI_TOKENS, **tokenizer}))
+    write_no_tensors(folder / "model.safetensors")
     return str(folder)
 
 
-def test_the_files_of_a_folder_may_have_anything_in_them(tmp_path: Path) -> None:
-    odd = {**SIZES, "rope_parameters": [5], "_name_or_path": 5}
-    base = open_base(saved(tmp_path, odd, {"added_tokens": [5, {"id": "x"}, *TOKENS], "model": 5}))
-    assert (base.format, base.shape.original_context) == ("phi-4-mini", None)
+@pytest.mark.parametrize("name", sorted({*SIZES} - {"model_type"}))
+@pytest.mark.parametrize("value", [None, 0, -1, 1.5, "8", [], True, 10**30, float("inf"), float("nan")])
+def test_sizes_that_are_none_are_refused(tmp_path: Path, name: str, value: object) -> None:
+    assert open_base(written(tmp_path, {}, {})).shape.hidden == 8
     with pytest.raises(NotAModelError, match="lacks a size"):
-        open_base(saved(tmp_path, {**SIZES, "vocab_size": 1e999}, {"added_tokens": TOKENS}))
-    for listed in (5, "abc", [{"content": one["content"]} for one in TOKENS]):
-        with pytest.raises(UnsupportedModelError, match="none of Phi's prompt formats"):
-            open_base(saved(tmp_path, SIZES, {"added_tokens": listed}))
+        open_base(written(tmp_path, {name: value}, {}))
 
 
-@pytest.mark.parametrize("model", [None, 5, {}, {"type": "BPE"}])
-def test_a_tokenizer_that_cannot_be_read_is_not_a_model(model: object) -> None:
+@pytest.mark.parametrize("value", ["x", 1.5, True, [], None])
+def test_rope_parameters_that_are_none_are_left_out(tmp_path: Path, value: object) -> None:
+    assert open_base(written(tmp_path, {"rope_parameters": value}, {})).shape.original_context is None
+
+
+@pytest.mark.parametrize(
+    "added", ["x", 1, {"a": 1}, [None], [{}], [{"id": "x", "content": "a"}], [{"id": 1, "content": []}]]
+)
+def test_added_tokens_that_are_none_are_refused(tmp_path: Path, added: object) -> None:
+    with pytest.raises(NotAModelError, match=r"tokenizer\.json cannot be used"):
+        open_base(written(tmp_path, {}, {"added_tokens": added}))
+
+
+@pytest.mark.parametrize("model", [None, "x", [], {}, {"type": "BPE", "vocab": []}])
+def test_a_tokenizer_that_is_none_is_refused(tmp_path: Path, model: object) -> None:
     pytest.importorskip("tokenizers")
-    with pytest.raises(NotAModelError, match=r"tokenizer.json cannot be used: "):
-        open_tokenizer({"added_tokens": TOKENS, "model": model})
+    base = open_base(written(tmp_path, {}, {"model": model}))
+    with pytest.raises(NotAModelError, match=r"tokenizer\.json cannot be used"):
+        open_tokenizer(base.tokenizer)
 
 
 def test_a_missing_extra_names_its_size_and_commands(monkeypatch: pytest.MonkeyPatch) -> None:
