@@ -4,6 +4,7 @@ import os
 import signal
 
 import pytest
+from hypothesis import settings
 
 from tests.support.bytecode import keep_bytecode
 from tests.support.certificates import authority
@@ -30,6 +31,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 for ignored in ("SIGHUP", "SIGQUIT"):  # the same for tests that are started by nohup, or in the background
     if hasattr(signal, ignored) and signal.getsignal(getattr(signal, ignored)) is signal.SIG_IGN:
         signal.signal(getattr(signal, ignored), signal.SIG_DFL)
+settings.register_profile("phi", deadline=None)  # no test is about the time that it takes
+settings.load_profile("phi")
 os.environ.pop("COLUMNS", None)  # set where tests run in several processes; terminals of tests have widths of their own
 
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from phicli.engine.logprobs import LEAST
+
 _DIGEST_CHARACTERS: Final = 16
 
 
@@ -64,13 +66,9 @@ class Expected:
         try:
             tokens, probability = int(data["expected_tokens"]), float(data["expected_log_probability"])
             digest, problem = data["expected_digest"], data["expected_error"]
+            least = LEAST * tokens
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"a saved probability: {error}") from error
-        if (
-            tokens < 0
-            or not -math.inf < probability <= 0
-            or not isinstance(digest, str)
-            or not isinstance(problem, str)
-        ):
+        if tokens < 0 or not least <= probability <= 0 or not isinstance(digest, str) or not isinstance(problem, str):
             raise ValueError("a saved probability has wrong fields")
         return cls(tokens, probability, digest, problem)

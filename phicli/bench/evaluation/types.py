@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, Protocol, Self, get_args
@@ -181,10 +182,12 @@ class Reply:
                           data.get("tool_calls", ()))  # fmt: skip
             counts = int(data["prompt_tokens"]), int(data["completion_tokens"])
             times = float(data["prompt_ms"]), float(data["decode_ms"]), float(data["total_ms"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"a saved reply: {error}") from error
         if not all(isinstance(one, str) for one in (text, reasoning, problem)) or reason not in _ENDS:
             raise ValueError("a saved reply has a wrong text or end")
+        if not all(map(math.isfinite, times)):
+            raise ValueError("a saved reply has a wrong time")
         return cls(text, reasoning, reason, *counts, *times, problem, calls)
 
 

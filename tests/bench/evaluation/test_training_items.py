@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from phicli.bench.evaluation import items as items_module
+from phicli.bench.evaluation.expected import Expected
 from phicli.bench.evaluation.items import load_items
 from phicli.bench.evaluation.types import Item, ItemSet, Reply
 from phicli.chat_format.types import Message, ToolCall
@@ -117,6 +119,17 @@ def test_a_reply_with_calls_is_saved_and_read_again() -> None:
     for bad in ([1], [{"name": "add"}], [{"name": "add", "arguments": "x"}], 5):
         with pytest.raises(ValueError, match="a saved reply"):
             Reply.from_data({**old, "tool_calls": bad})
+    for name, odd in (("prompt_tokens", 1e999), ("total_ms", math.nan), ("finish_reason", "soon")):
+        with pytest.raises(ValueError, match="a saved reply"):
+            Reply.from_data({**old, name: odd})
+
+
+def test_a_saved_probability_can_be_one() -> None:
+    made = Expected.of((1, 2), (-103.0, -0.5))
+    assert Expected.from_data(json.loads(json.dumps(made.to_data()))) == made
+    for name, odd in (("expected_tokens", 10**400), ("expected_log_probability", -1e6), ("expected_digest", 5)):
+        with pytest.raises(ValueError, match="a saved probability"):
+            Expected.from_data({**made.to_data(), name: odd})
 
 
 def test_long_answers_get_room(tmp_path: Path) -> None:
