@@ -106,10 +106,11 @@ def evaluate_adapter(terminal: Terminal, added: Added, wish: Evaluating) -> Eval
         return _not_evaluated(terminal, wish, why_not, _pull_and_command(added, wish))
     try:
         model, found = _evaluated(terminal, names, added, wish)
-    except UserInterruptError as error:
+    except (UserInterruptError, KeyboardInterrupt) as pressed:  # the latter where it was not yet, or no longer, counted
+        error = pressed if isinstance(pressed, UserInterruptError) else UserInterruptError("interrupted")
         error.hint = f"the adapter {added.adapter.name} is ready; the same command asks the other questions"
         error.data = {"adapter": added.adapter.name, "gguf": str(added.adapter.path)}
-        raise
+        raise error from None
     except PhiError as error:
         return _not_evaluated(terminal, wish, error.message, (_command(names[0], added, wish),))
     return Evaluated(_saved(terminal, model, found, wish))
@@ -170,8 +171,11 @@ def _saved(terminal: Terminal, model: str, found: EvaluationFindings, wish: Eval
     data = {"model": model, "questions": str(wish.questions), **report_data(found.evaluations, found.comparisons)}
     if not wish.quiet:
         print_compared(terminal, found.evaluations, found.comparisons, see_all=f"all replies: {wish.folder / _RESULT}")
-    with writing("the folder", wish.folder, "choose another folder: --out FOLDER"):
-        write_output(wish.folder / _RESULT, json.dumps(data, indent=2, ensure_ascii=False).encode() + b"\n")
+    try:
+        with writing("the folder", wish.folder, "choose another folder: --out FOLDER"):
+            write_output(wish.folder / _RESULT, json.dumps(data, indent=2, ensure_ascii=False).encode() + b"\n")
+    except PhiError as error:  # the table is there, and so is the adapter
+        terminal.alarm("warning:", f"the table is not saved: {error.message}")
     return data
 
 

@@ -144,3 +144,29 @@ def test_the_first_model_that_fits_into_memory_is_asked(
     assert (raised.value.hint, dict(raised.value.data or {})["adapter"]) == (
         "the adapter keys is ready; the same command asks the other questions", "keys",
     )  # fmt: skip
+
+
+def test_a_table_that_cannot_be_saved_is_not_lost(
+    terminal: Terminal, added: Added, wish: Evaluating, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (wish.folder / "evaluation.json").mkdir()
+    found = EvaluationFindings((), (), None)
+    monkeypatch.setattr("phicli.bench.evaluation.evaluate.evaluate_models", lambda *_: found)
+    monkeypatch.setattr("phicli.ui.bench.evaluation.print_compared", lambda *_, **__: None)
+    evaluated = evaluate_adapter(terminal, added, replace(wish, model="tiny-phi"))
+    assert evaluated.data is not None
+    assert "warning: the table is not saved" in said(terminal)
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt(), UserInterruptError("interrupted: 1 of 3 questions")])
+def test_an_interruption_says_that_the_adapter_is_ready(
+    terminal: Terminal, added: Added, wish: Evaluating, monkeypatch: pytest.MonkeyPatch, raised: BaseException
+) -> None:
+    def interrupted(*_: object) -> EvaluationFindings:
+        raise raised
+
+    monkeypatch.setattr("phicli.bench.evaluation.evaluate.evaluate_models", interrupted)
+    with pytest.raises(UserInterruptError) as error:
+        evaluate_adapter(terminal, added, replace(wish, model="tiny-phi"))
+    assert "the adapter keys is ready" in error.value.hint
+    assert error.value.data["adapter"] == "keys"
