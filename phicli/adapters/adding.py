@@ -84,6 +84,16 @@ def add(
     return _add_file(path, wish) if folder is None else _add_folder(folder, wish, on_bytes)
 
 
+def check_free(name: str, folder: Path) -> None:
+    """Return if the adapter that will come to be in ``folder`` can get ``name``, before hours are spent on it.
+
+    Raises:
+        UsageError: it cannot be a name, or belongs to an adapter from another place.
+    """
+    check_name(name)
+    _holder(name, os.path.abspath(folder))  # noqa: PTH100 (links stay, ".." goes)
+
+
 @dataclass(frozen=True, slots=True)
 class _Wish:
     """What is known about the adapter but for its place."""
@@ -161,16 +171,6 @@ def _check_disk(peft: PeftAdapter, target: Path) -> None:
             f"{target.parent}",
             "free some space and run the command again",
         )
-
-
-def check_free(name: str, source: Path) -> None:
-    """Return if an adapter from ``source`` may get this name.
-
-    Raises:
-        UsageError: it is no name, or belongs to another adapter.
-    """
-    check_name(name)
-    _holder(name, str(source))
 
 
 def _holder(name: str, source: str) -> RegisteredAdapter | None:

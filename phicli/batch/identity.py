@@ -19,10 +19,12 @@ def identity(wanted: BatchOptions, layout: Layout, scan: Scan, model: Mapping[st
     """
     answers = wanted.answers
     sampling = {name: value for name, value in wanted.sampling.items() if name != "max_tokens"}
+    adapters = model.get("adapters")
     return {
         "input": scan.sha256,
         "input format": layout.format,
-        "model": dict(model),
+        "model": {name: value for name, value in model.items() if name != "adapters"},
+        **({"set of adapters": adapters} if adapters else {}),
         **wanted.words.to_data(),
         "form of the answers": dict(answers.form_data),
         "tools": [

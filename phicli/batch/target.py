@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final, Protocol
 
+from phicli.adapters.registry import name_of as adapter_name
 from phicli.answering.adapter_mark import AdapterMark
 from phicli.answering.asked import Asked
 from phicli.answering.asking import Asking, NoToolTrainingError
@@ -15,6 +17,7 @@ from phicli.answering.engine_starts import gpus_for
 from phicli.batch.options import BatchOptions
 from phicli.batch.types import Watch
 from phicli.catalog.display_name import with_quant
+from phicli.catalog.names import PLUS
 from phicli.engine.abilities import Ability, abilities_of_sampling
 from phicli.engine.starting import require
 from phicli.engine.types import Sampling
@@ -74,8 +77,10 @@ class LocalTarget:
 
     @property
     def name(self) -> str:
-        """The name of the model with its quantization, where the catalog knows it."""
-        return with_quant(self.model.name, self.model.quant) if self.model.variant else self.model.name
+        """The name of the model with its quantization, where the catalog knows it, and its adapters."""
+        name = with_quant(self.model.name, self.model.quant) if self.model.variant else self.model.name
+        adapters = (one.typed_as(Path(adapter_name(one.path)).name) for one in self.wanted.options.adapters)
+        return PLUS.join((name, *adapters))
 
     def about(self, watch: Watch) -> Mapping[str, Any]:
         """The hash of the file, and what tells its adapters from others.

@@ -46,7 +46,9 @@ def write_plan(terminal: Terminal, ctx: Any, asked: Asked, plan: str) -> None:
     check_options(asked)
     _refuse_others(ctx)
     wish = _wish(ctx, asked)
-    _require_usable(terminal, check_files(terminal, wish.train, wish.validation, CheckOptions(), None), asked)
+    _require_usable(
+        terminal, check_files(terminal, wish.train, wish.validation, CheckOptions(any_own_keys=True), None), asked
+    )
     made, report = write_folder(wish, _check_for_azure(terminal, wish), _reading(terminal))
     if made is None:
         _require_usable(terminal, report, asked)

@@ -9,19 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from phicli.errors import PhiError, UserInterruptError, WrongBaseError
-from phicli.hub.write_errors import writing
+from phicli.errors import PhiError, UserInterruptError, WrongBaseError, reason_of
 from phicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
     from phicli.adapters.adding import Added
     from phicli.bench.evaluation.evaluate import EvaluationFindings
     from phicli.finetune.base_folder import BaseFolder
+    from phicli.finetune.run_folder import RunFolder
 
 MOST: Final = 100
 """So many held-out answers are asked for."""
 _RESULT: Final = "evaluation.json"
-_HELD_OUT: Final = "validation.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +59,11 @@ class Evaluating:
     quiet: bool
 
 
-def held_out(validation: str | None, share: float | None, folder: Path) -> Path | None:
+def held_out(validation: str | None, share: float | None, folder: RunFolder) -> Path | None:
     """The validation data of a run: the file that was named, or what was split off; None where there is none."""
     if validation is not None:
         return Path(validation).expanduser()
-    return folder / _HELD_OUT if share is not None else None
+    return folder.validation_part if share is not None else None
 
 
 def check_eval_model(model: str, base: BaseFolder) -> None:
@@ -106,14 +105,18 @@ def evaluate_adapter(terminal: Terminal, added: Added, wish: Evaluating) -> Eval
         return _not_evaluated(terminal, wish, why_not, _pull_and_command(added, wish))
     try:
         model, found = _evaluated(terminal, names, added, wish)
-    except (UserInterruptError, KeyboardInterrupt) as pressed:  # the latter where it was not yet, or no longer, counted
-        error = pressed if isinstance(pressed, UserInterruptError) else UserInterruptError("interrupted")
-        error.hint = f"the adapter {added.adapter.name} is ready; the same command asks the other questions"
-        error.data = {"adapter": added.adapter.name, "gguf": str(added.adapter.path)}
-        raise error from None
+    except UserInterruptError as error:
+        raise _interrupted(error.message, added) from None
+    except KeyboardInterrupt:  # before the first question
+        raise _interrupted("interrupted", added) from None
     except PhiError as error:
         return _not_evaluated(terminal, wish, error.message, (_command(names[0], added, wish),))
     return Evaluated(_saved(terminal, model, found, wish))
+
+
+def _interrupted(message: str, added: Added) -> UserInterruptError:
+    hint = f"the adapter {added.adapter.name} is ready; the same command asks the other questions"
+    return UserInterruptError(message, hint, data={"adapter": added.adapter.name, "gguf": str(added.adapter.path)})
 
 
 def _not_evaluated(terminal: Terminal, wish: Evaluating, why_not: str, later: tuple[str, ...] = ()) -> Evaluated:
@@ -129,7 +132,7 @@ def _models(added: Added, wish: Evaluating) -> tuple[str, ...]:
         return (wish.model,)
     from phicli.plan.adapted import models_of_base
 
-    return tuple(model.name for model in models_of_base(added.header, wish.base))
+    return models_of_base(added.header, wish.base)
 
 
 def _evaluated(
@@ -172,10 +175,9 @@ def _saved(terminal: Terminal, model: str, found: EvaluationFindings, wish: Eval
     if not wish.quiet:
         print_compared(terminal, found.evaluations, found.comparisons, see_all=f"all replies: {wish.folder / _RESULT}")
     try:
-        with writing("the folder", wish.folder, "choose another folder: --out FOLDER"):
-            write_output(wish.folder / _RESULT, json.dumps(data, indent=2, ensure_ascii=False).encode() + b"\n")
-    except PhiError as error:  # the table is there, and so is the adapter
-        terminal.alarm("warning:", f"the table is not saved: {error.message}")
+        write_output(wish.folder / _RESULT, json.dumps(data, indent=2, ensure_ascii=False).encode() + b"\n")
+    except OSError as error:
+        terminal.alarm("warning:", f"{wish.folder / _RESULT} cannot be written: {reason_of(error)}")
     return data
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from phicli.errors import DoesNotFitError, PhiError, UsageError, UserInterruptEr
 from phicli.finetune.options import DTYPE_BYTES, Recipe
 from phicli.hub.write_errors import writing
 from phicli.jobs.interrupting import interruptions
-from phicli.ui.finetune import TrainingScreen, print_plan, print_trained, print_trained_data
+from phicli.ui.finetune import TrainingScreen, print_plan, print_rehearsed, print_trained, print_trained_data
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
 from phicli.ui.tidy_end import tidy_end
@@ -71,7 +72,7 @@ def finetune_model(terminal: Terminal, asked: Asked) -> None:
 def _rehearse(terminal: Terminal, wish: Wish, *, as_json: bool) -> None:
     from phicli.finetune.preparing import rehearse
 
-    print_plan(terminal, _read(terminal, wish, rehearse), wish, as_json=as_json)
+    print_rehearsed(terminal, _read(terminal, wish, rehearse), wish, as_json=as_json)
 
 
 def _run(terminal: Terminal, asked: Asked, wish: Wish) -> None:
@@ -80,7 +81,7 @@ def _run(terminal: Terminal, asked: Asked, wish: Wish) -> None:
     with writing("the folder", wish.folder.path, "choose another: --out FOLDER"), wish.folder.held():
         prepared = _read(terminal, wish, prepare)
         if not asked.as_json:
-            print_plan(terminal, prepared, wish, as_json=False)
+            print_plan(terminal, prepared, wish)
         result = wish.folder.result()
         if result is None:
             result = _trained(terminal, asked, wish, prepared)
@@ -92,7 +93,7 @@ def _finish(terminal: Terminal, asked: Asked, wish: Wish, result: Mapping[str, A
     """Print what came of it, and ask the held-out questions."""
     from phicli.commands.finetune_evaluation import Evaluating, evaluate_adapter, held_out
 
-    questions = held_out(asked.validation, asked.share, wish.folder.path)
+    questions = held_out(asked.validation, asked.share, wish.folder)
     evaluating = Evaluating(
         asked.evaluate, asked.eval_model, wish.base.name, questions, wish.folder.path, asked.threads,
         quiet=asked.as_json,
@@ -121,6 +122,9 @@ def check_options(asked: Asked) -> None:
         raise UsageError(f"--split {asked.share} is not a share", "give a number between 0 and 1: --split 0.1")
     if asked.recipe.dtype and asked.recipe.dtype not in DTYPE_BYTES:
         raise UsageError(f"--dtype {asked.recipe.dtype} is unknown", f"choose one of: {', '.join(DTYPE_BYTES)}")
+    for option, value in (("--epochs", asked.recipe.epochs), ("--learning-rate", asked.recipe.learning_rate)):
+        if math.isinf(value):
+            raise UsageError(f"{option} {value} is too large", "choose a smaller number")
 
 
 def _check_name(asked: Asked, wish: Wish) -> None:

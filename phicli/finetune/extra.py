@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Final
 
-from phicli.errors import UsageError
+from phicli.errors import UsageError, install_hint
 
 PACKAGES: Final = ("torch", "transformers", "peft", "accelerate", "tokenizers")
 
@@ -21,7 +21,7 @@ def require_extra() -> None:
     if missing:
         raise UsageError(
             f"fine-tuning needs packages that are not installed: {', '.join(missing)}",
-            "install the CPU build of torch first (pytorch.org, Get Started), then: pip install 'phi-local[finetune]'; "
+            f"install the CPU build of torch first (pytorch.org, Get Started), then, {install_hint('finetune')}; "
             "together about 1.2 GB; without the first step Linux gets the CUDA build, which has several GB",
         )
 

@@ -31,8 +31,9 @@ _FEED_FORWARD: Final = {"float32": 20.0, "bfloat16": 14.0}
 _RANK: Final = 16.0
 _MASK: Final = {"float32": 4.0, "bfloat16": 2.0}
 """Bytes for each pair of tokens, which only examples longer than a sliding window have."""
-_LOGIT: Final = {"float32": 12, "bfloat16": 16}
-"""Bytes for each learned token and entry of the vocabulary: the logits, their logarithms, the gradient."""
+_LOGIT: Final = 12
+"""Bytes for each learned token and entry of the vocabulary: the logits, their logarithms and the gradient, each in
+float32. With bfloat16 logits and gradient are there in both types, but never all at once."""
 _TRAINED: Final = 16
 """Bytes for each trainable parameter: itself, its gradient, and AdamW's two averages."""
 _SAVED: Final = 12
@@ -90,7 +91,7 @@ def needs_of(shape: Shape, recipe: Recipe, load: Load) -> Needs:
         runtime=_GPU_BYTES if recipe.device == "cuda" else _RUNTIME_BYTES[kind],
         weights=weights + unpacked,
         adapter=_TRAINED * trainable,
-        activations=int(layers + largest + _LOGIT[kind] * load.learned * shape.vocabulary),
+        activations=int(layers + largest + _LOGIT * load.learned * shape.vocabulary),
         disk=trainable * (3 * _SAVED + 3 * 4),
         tokens=load.tokens,
     )
@@ -150,7 +151,7 @@ def _candidates(recipe: Recipe) -> Iterator[Recipe]:
 
 
 def _hint(recipe: Recipe, needs: Needs) -> str:
-    if recipe.device == "cuda":
+    if recipe.device == "cuda" and not recipe.quantized:
         return "hold the weights in 4 bits: --qlora; or use a smaller model, or --device cpu"
     if recipe.dtype == "float32":
         return "hold the weights in half of it: --dtype bfloat16; or use a smaller model"

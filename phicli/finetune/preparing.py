@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -25,7 +26,6 @@ from phicli.hub.store import free_bytes
 from phicli.hub.write_errors import writing
 from phicli.training_data.checking import Checking, CheckOptions
 from phicli.training_data.decoding import BOM, text_of, value_of
-from phicli.training_data.findings import Finding
 from phicli.training_data.lines import OnBytes, ignore_bytes, lines_of
 from phicli.training_data.source import PIPE, opened
 from phicli.training_data.splitting import SplitOptions, split
@@ -126,7 +126,7 @@ def rehearse(wish: Wish, on_bytes: OnBytes = ignore_bytes) -> Prepared:
 
 
 def _check(wish: Wish, on_bytes: OnBytes) -> None:
-    checking = Checking(CheckOptions(keep=_SHOWN))
+    checking = Checking(CheckOptions(keep=_SHOWN, any_own_keys=True))
     for name in filter(None, (wish.train, wish.validation)):
         if name == PIPE:
             raise UsageError("training data is read several times and cannot be piped in", "name a file")
@@ -134,18 +134,11 @@ def _check(wish: Wish, on_bytes: OnBytes) -> None:
             checking.read(source.file, source.name, on_bytes)
     report = checking.report()
     if not report.usable:
-        errors = [one for one in report.findings.kept() if one.severity == "error"]
-        first = "; ".join(f"{_where(one)} {one.message}" for one in errors[:_SHOWN])
-        command = f"phi data check {wish.train}" + (f" --validation {wish.validation}" if wish.validation else "")
+        also = ("--validation", wish.validation) if wish.validation else ()
         raise CheckFailedError(
-            f"the training data has {counted(report.findings.count('error'), 'error')}: {first}",
-            f"see all of them: {command}",
+            f"the training data has {counted(report.findings.count('error'), 'error')}: {report.first_errors(_SHOWN)}",
+            f"see all of them: {shlex.join(('phi', 'data', 'check', wish.train, *also))}",
         )
-
-
-def _where(finding: Finding) -> str:
-    """The file, with the line where it is one line that is wrong."""
-    return f"{finding.file}:{finding.line}" if finding.line else finding.file
 
 
 def _identity(wish: Wish) -> dict[str, Any]:
@@ -183,7 +176,7 @@ def _tokenize(wish: Wish, folder: RunFolder, on_bytes: OnBytes) -> None:
     )
     train, validation = wish.train, wish.validation
     if wish.share is not None:
-        train, validation = str(folder.path / "train.jsonl"), str(folder.path / "validation.jsonl")
+        train, validation = str(folder.train_part), str(folder.validation_part)
         with opened(wish.train) as source:
             split(source, Path(train), Path(validation), SplitOptions(wish.share, seed=wish.recipe.seed), force=True)
     for name, target, typed in ((validation, folder.validation, wish.validation), (train, folder.train, wish.train)):

@@ -19,8 +19,10 @@ from phicli.paths import read_small, write_output
 _RUN: Final = "run.json"
 _RESULT: Final = "result.json"
 _PIECE: Final = 1 << 20
-_BEGUN: Final = frozenset({"train.tokens", "validation.tokens", "train.jsonl", "validation.jsonl"})
-"""What a run that was interrupted before it could start has left."""
+_DATA: Final = ("train.jsonl", "train.tokens", "validation.jsonl", "validation.tokens")
+"""What is made of the data before the training starts."""
+_BEGUN: Final = (_RUN, *_DATA, "training.log")
+"""What a run has left that ended before anything was learned, in the order in which it is removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,16 @@ class RunFolder:
     def validation(self) -> Path:
         """Tokenized validation data; not there for a run without."""
         return self.path / "validation.tokens"
+
+    @property
+    def train_part(self) -> Path:
+        """What ``--split`` leaves of the training data."""
+        return self.path / "train.jsonl"
+
+    @property
+    def validation_part(self) -> Path:
+        """What ``--split`` takes out of it for the validation."""
+        return self.path / "validation.jsonl"
 
     @property
     def checkpoints(self) -> Path:
@@ -95,7 +107,7 @@ class RunFolder:
         write_output(self.path / _RESULT, json.dumps(result, indent=2, ensure_ascii=False).encode() + b"\n")
 
     def check(self, identity: Mapping[str, Any]) -> bool:
-        """Whether the folder has this run already, to be continued. Another one that never learned is replaced.
+        """Whether the folder has this run already, to be continued. One that has learned nothing is not in the way.
 
         Raises:
             UsageError: it has another run, or files of somebody else.
@@ -103,7 +115,7 @@ class RunFolder:
         found = self.read()
         if found is None:
             if self.path.exists() and not self._is_free():
-                raise UsageError(f"{self.path} exists and is not the folder of a run", "choose another: --out FOLDER")
+                raise self._other()
             return False
         before = found.get("identity") or {}
         changed = [key for key in {**before, **identity} if before.get(key) != identity.get(key)]
@@ -124,7 +136,7 @@ class RunFolder:
 
     def files(self) -> dict[str, int]:
         """What is made of the data before the training starts, with the size in bytes."""
-        paths = (self.path / name for name in sorted(_BEGUN))
+        paths = (self.path / name for name in _DATA)
         return {path.name: path.stat().st_size for path in paths if path.is_file()}
 
     def used_bytes(self) -> int:
@@ -140,9 +152,11 @@ class RunFolder:
         """Within the context this process alone has the folder, which is made; one that stays empty goes again.
 
         Raises:
-            UsageError: another process has it.
+            UsageError: another process has it, or it is a file.
             OSError: it cannot be made.
         """
+        if self.path.exists() and not self.path.is_dir():
+            raise self._other()
         with new_folders(self.path):
             lock = LockFile(self.path / ".lock")
             if not lock.take():
@@ -170,6 +184,9 @@ class RunFolder:
             self._marker.unlink(missing_ok=True)
             raise
 
+    def _other(self) -> UsageError:
+        return UsageError(f"{self.path} exists and is not the folder of a run", "choose another: --out FOLDER")
+
     @property
     def _marker(self) -> Path:
         """Says that all visible files are of a run that did not start."""
@@ -179,15 +196,24 @@ class RunFolder:
         for name in _BEGUN:
             (self.path / name).unlink(missing_ok=True)
 
-    def _has_learned(self) -> bool:
-        result = (self.path / _RESULT, self.best, self.adapter)
-        return any(path.exists() for path in result) or any(self.checkpoints.glob("*"))
-
     def _is_free(self) -> bool:
         if not self.path.is_dir():
             return False
-        visible = {path.name for path in self.path.iterdir() if not path.name.startswith(".")}
-        return not visible or (self._marker.exists() and visible <= _BEGUN)
+        visible = self._visible()
+        return not visible or (self._marker.exists() and visible <= set(_BEGUN))
+
+    def _has_learned(self) -> bool:
+        """Whether there is more than a beginning, or a process that may still save a checkpoint."""
+        if not self._visible() <= set(_BEGUN):
+            return True
+        lock = LockFile(self.worker_lock)
+        if not self.worker_lock.exists() or lock.take():
+            lock.release()
+            return False
+        return True
+
+    def _visible(self) -> set[str]:
+        return {path.name for path in self.path.iterdir() if not path.name.startswith(".")}
 
 
 def hash_of(path: Path) -> str:

@@ -26,6 +26,9 @@ nine times as slow; it is for the engine as well (``engine.engine_process``)."""
 _AGAIN: Final = "the same command continues from the last checkpoint"
 _WORKER: Final = (sys.executable, "-m", "phicli.finetune.worker")
 _BY_THE_SYSTEM: Final = -9
+_LOG_BYTES: Final = 1 << 16
+_LOG_LINE: Final = 300
+"""So much of a line of the log is in a message."""
 
 
 class TrainingFailedError(PhiError):
@@ -50,6 +53,7 @@ class TrainingProcess:
         package = str(Path(__file__).resolve().parents[2])
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
         with folder.log.open("ab") as log:
+            self._logged = log.tell()
             self._process = subprocess.Popen(
                 [*program, str(folder.path)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, text=True,
@@ -137,7 +141,9 @@ class TrainingProcess:
     def _died(self, code: int) -> PhiError:
         if code == _BY_THE_SYSTEM:
             return self._out_of_memory("the process that trains was killed, probably because the memory ran out")
-        return TrainingFailedError(f"the process that trains ended (status {code})", f"see {self._folder.log}")
+        said = _last_line(self._folder.log, self._logged)
+        why = f": {said}" if said else ""
+        return TrainingFailedError(f"the process that trains ended (status {code}){why}", f"see {self._folder.log}")
 
     def _out_of_memory(self, what: str) -> DoesNotFitError:
         run = self._folder.read() or {}
@@ -146,6 +152,17 @@ class TrainingProcess:
         if less is None:
             return DoesNotFitError(what + after, f"close other programs, or leave out the longest examples: {_AGAIN}")
         return DoesNotFitError(what + after, f"continue with less memory: {run.get('command')} {less}")
+
+
+def _last_line(log: Path, start: int) -> str:
+    """What was written last, from ``start`` on: of an error in Python what it was; empty where there is nothing."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(start, log.stat().st_size - _LOG_BYTES))
+            lines = file.read().decode(errors="replace").split("\n")
+    except OSError:
+        return ""
+    return next((" ".join(line.split())[:_LOG_LINE] for line in reversed(lines) if line.strip()), "")
 
 
 def with_less_memory(recipe: Mapping[str, Any]) -> str | None:

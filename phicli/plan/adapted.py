@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from phicli.catalog.load import catalog
 from phicli.catalog.names import squash
@@ -16,17 +15,8 @@ from phicli.plan.installed import installed_models
 from phicli.plan.locate import locate
 
 
-@dataclass(frozen=True, slots=True)
-class AdaptedModel:
-    """A model file of this machine: what to type for it, and its size."""
-
-    name: str
-    quant: str | None
-    size_bytes: int
-
-
-def models_of_base(adapter: AdapterHeader, base: str) -> tuple[AdaptedModel, ...]:
-    """The files of the model ``base`` that the adapter fits, the least quantized first.
+def models_of_base(adapter: AdapterHeader, base: str) -> tuple[str, ...]:
+    """What to type for each file of the model ``base`` that the adapter fits, the least quantized first.
 
     Another model with the same shapes is not among them: an adapter for Phi-4-mini-instruct fits
     Phi-4-mini-reasoning as well, and would say nothing about what was trained.
@@ -35,19 +25,20 @@ def models_of_base(adapter: AdapterHeader, base: str) -> tuple[AdaptedModel, ...
         adapter: its shapes decide.
         base: what the model that was trained is called, such as ``Phi-4-mini-instruct``.
     """
-    found = [model for model in _files(base) if _fits(adapter, model)]
-    return tuple(sorted(found, key=lambda model: -model.size_bytes))
+    sizes = {name: size for name, size in _files(base) if _fits(adapter, name)}
+    return tuple(sorted(sizes, key=lambda name: -sizes[name]))
 
 
-def _files(base: str) -> Iterator[AdaptedModel]:
+def _files(base: str) -> Iterator[tuple[str, int]]:
+    """The files of a model on this machine, by what is typed for them, with their sizes in bytes."""
     variant = known_by_name(base)
     for model in installed_models(catalog()):
         known = None if model.variant_id is None else catalog().variant(model.variant_id)
         if _is_base(model.name, known, base, variant):
-            yield AdaptedModel(model.name, model.quant, model.size_bytes)
+            yield model.name, model.size_bytes
     if variant is not None and variant.packaged_file is not None:
         located = locate(variant.id)
-        yield AdaptedModel(located.name, located.quant, located.path.stat().st_size)
+        yield located.name, located.path.stat().st_size
 
 
 def _is_base(name: str, known: Variant | None, base: str, variant: Variant | None) -> bool:
@@ -57,9 +48,9 @@ def _is_base(name: str, known: Variant | None, base: str, variant: Variant | Non
     return known is variant is None and own in (squash(base), squash(f"{base}-gguf"))
 
 
-def _fits(adapter: AdapterHeader, model: AdaptedModel) -> bool:
+def _fits(adapter: AdapterHeader, model: str) -> bool:
     try:
-        check_base(adapter, read_header(locate(model.name).path), name="", model=model.name)
+        check_base(adapter, read_header(locate(model).path), name="", model=model)
     except PhiError:
         return False
     return True

@@ -68,7 +68,7 @@ class MeasuredAdapter:
         """The inverse of :meth:`to_data`.
 
         Raises:
-            KeyError, TypeError, ValueError: a field is missing or is not what it has to be.
+            KeyError, TypeError, ValueError, OverflowError: a field is missing or is not what it has to be.
         """
         texts = {name: str(data[name]) for name in ("name", "sha256")}
         return cls(**texts, path=Path(data["path"]), scale=float(data["scale"]), size_bytes=int(data["size_bytes"]))
@@ -77,5 +77,5 @@ class MeasuredAdapter:
 def readable_adapters(rows: Any) -> Iterator[MeasuredAdapter]:
     """The adapters in ``rows`` of a saved measurement, without what cannot be one: anybody may have edited them."""
     for row in rows if isinstance(rows, list) else ():
-        with contextlib.suppress(KeyError, TypeError, ValueError):
+        with contextlib.suppress(KeyError, TypeError, ValueError, OverflowError):
             yield MeasuredAdapter.from_data(row)

@@ -122,11 +122,12 @@ def ratio_interval(
     return Interval(math.exp(middle), math.exp(middle - half), math.exp(middle + half), confidence, method)
 
 
-def wilson_interval(successes: int, trials: int, confidence: float = CONFIDENCE) -> Interval | None:
+def wilson_interval(successes: float, trials: float, confidence: float = CONFIDENCE) -> Interval | None:
     """A share, such as that of the right answers, with Wilson's score interval, which never leaves 0 to 1.
 
     Formula: Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the American
-    Statistical Association 22 (1927), without continuity correction. None without trials.
+    Statistical Association 22 (1927), without continuity correction. None without trials. Effective
+    counts need not be whole.
 
     Raises:
         ValueError: there are more successes than trials, or fewer than 0, or ``confidence`` is not between 0 and 1.

@@ -73,7 +73,7 @@ class AdapterNames:
         adapter = adapter_in(name, self._adapters)
         if adapter is None:
             return self._found(name, names)
-        located = names.find(_base_of(name))
+        located = self._base(name, names)
         if not _fits(adapter.adapter, located):
             raise UnknownNameError(
                 f"the adapter {adapter.name} does not fit {_base_of(name)}", f"choose one of {self._listed(names)}"
@@ -117,9 +117,27 @@ class AdapterNames:
             base, plus, unknown = name.rpartition(PLUS)
             if not (self._adapters and plus):
                 raise
-            names.find(base)
+            self._base(base, names) if adapter_in(base, self._adapters) else names.find(base)
+            scaled = unknown.partition(":")[0]
+            where = "; the scale is that of phi serve --adapter" if self._is_known(scaled) and scaled != unknown else ""
             raise UnknownNameError(
-                f"adapter {unknown[:_LONGEST]!r} is not served here", f"choose one of {self._listed(names)}"
+                f"adapter {unknown[:_LONGEST]!r} is not served here{where}", f"choose one of {self._listed(names)}"
+            ) from None
+
+    def _is_known(self, name: str) -> bool:
+        return any(squash(one.name) == squash(name) for one in self._adapters)
+
+    def _base(self, name: str, names: Names) -> LocatedModel:
+        """The model before the last adapter in ``name``."""
+        base = _base_of(name)
+        try:
+            return names.find(base)
+        except UnknownNameError:
+            if adapter_in(base, self._adapters) is None:
+                raise
+            raise UnknownNameError(
+                f"{name[:_LONGEST]!r} has several adapters, and a request can name one",
+                f"choose one of {self._listed(names)}",
             ) from None
 
     def _listed(self, names: Names) -> str:

@@ -47,11 +47,15 @@ class Counter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CheckOptions:
-    """How data is checked; ``keep`` findings of each kind, all for None. ``own_keys`` are a person's own."""
+    """How data is checked; ``keep`` findings of each kind, all for None. ``own_keys`` are a person's own.
+
+    With ``any_own_keys`` so are all that do not look like one that is known.
+    """
 
     service: Service = ANY
     own_keys: tuple[str, ...] = ()
     keep: int | None = 20
+    any_own_keys: bool = False
 
 
 class Checking:
@@ -67,7 +71,7 @@ class Checking:
         self, options: CheckOptions, counter: Counter | None = None, clock: Callable[[], float] = time.perf_counter
     ) -> None:
         self._options, self._counter, self._clock = options, counter, clock
-        self._structure = Structure(options.service, options.own_keys)
+        self._structure = Structure(options.service, options.own_keys, any_own_keys=options.any_own_keys)
         self._own, self._joiner = frozenset(options.own_keys), Joiner()
         self._findings = Findings(options.keep)
         self._began = clock()
@@ -76,18 +80,18 @@ class Checking:
         self._read: list[tuple[FileFacts, Digests]] = []
         self._facts = FileFacts("")
         self._line = 0
-        self._interrupted = False
+        self._interrupted = self._ended = False
 
     def interrupt(self) -> None:
         """The file is not read to its end: what was found so far is all that there is."""
         self._interrupted = True
-        if self._read:
+        if self._read and not self._ended:
             self._repeated(self._read[-1][1])
 
     def read(self, file: BinaryIO, name: str, on_bytes: OnBytes = ignore_bytes) -> None:
         """Check the lines of ``file``: of the training file first, then of the validation file."""
         facts, digests = FileFacts(name), Digests()
-        self._facts, self._line = facts, 0
+        self._facts, self._line, self._ended = facts, 0, False
         self._read.append((facts, digests))
         for number, data, size in lines_of(file, on_bytes):
             facts.lines, self._line = number, number
@@ -231,6 +235,7 @@ class Checking:
         self._repeated(digests)
 
     def _repeated(self, digests: Digests) -> None:
+        self._ended = True
         for line, first in digests.repeated():
             self._at(line, "duplicate", f"the same example as in line {first}")
 

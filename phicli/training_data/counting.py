@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from phicli.answering.encode import Tokenizer, encode
 from phicli.answering.model_file import bos_id_of, special_tokens_of
 from phicli.answering.own_tokenizer import own_tokenizer
 from phicli.chat_format import format_by_name
-from phicli.chat_format.reasoning import without_reasoning
-from phicli.chat_format.types import Message, Segment, Special
+from phicli.chat_format.given_answer import given_answer
+from phicli.chat_format.types import Message, Segment
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.types import GgufHeader
 from phicli.plan.identify import PLAIN, TEMPLATE, FormatChoice, choose_format
@@ -25,17 +24,16 @@ from phicli.training_data.conversation import conversation_of
 class ExampleCounter:
     """Counts in the prompt format of a Phi model, with its own vocabulary and without an engine.
 
-    An example is counted as a model is trained with it: all messages, the last answer with its reasoning, and the token
-    that ends it. Reasoning in the answers before is left out, as in every conversation.
+    An example is counted as ``phi finetune`` trains on it: all messages, the last answer with its reasoning, and the
+    token that ends it. Reasoning in the answers before is left out, as in every conversation.
     """
 
     def __init__(self, located: LocatedModel, header: GgufHeader, choice: FormatChoice, tokenizer: Tokenizer) -> None:
         self.model, self.format = located.name, choice.name
         self.context_tokens = context_of(located, header)
         self._prompt = format_by_name(choice.name, reasoning=choice.reasoning, always_reasons=choice.always_reasons)
-        self._answer = format_by_name(choice.name)
-        self._reasons = choice.reasoning
         self._tokenizer, self._specials, self._bos = tokenizer, special_tokens_of(header), bos_id_of(header)
+        self._end_id = header.vocabulary.eos_id if header.vocabulary else None
 
     def count(self, example: Mapping[str, Any]) -> int:
         """The tokens of ``example``.
@@ -51,14 +49,7 @@ class ExampleCounter:
 
     def _segments(self, messages: Sequence[Message], tools: str | None) -> tuple[Segment, ...]:
         prompt = self._prompt.render(messages[:-1], tools=tools)
-        last = messages[-1]
-        alone, opening = self._answer.render((last,)), self._answer.render(())
-        header = len(opening)
-        if last.role == "assistant" and alone[:header] == opening and prompt[-header:] == opening:
-            return (*prompt, *alone[header : len(alone) - header])
-        end = tuple(Special(token) for token in self._prompt.stop_tokens[:1])
-        text = without_reasoning(last.content) if self._reasons else last.content
-        return (*self._prompt.render((*messages[:-1], replace(last, content=text)), tools=tools), *end)
+        return (*prompt, *given_answer(self._prompt, messages[-1], self._end_id))
 
 
 class EngineCounter:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -72,6 +71,11 @@ class Finding:
     place: str = ""
     column: int = 0
 
+    @property
+    def where(self) -> str:
+        """The file, with the line where it is in one."""
+        return f"{self.file}:{self.line}" if self.line else self.file
+
     def to_data(self) -> dict[str, Any]:
         """The finding as ``--json`` shows it."""
         return {
@@ -105,11 +109,6 @@ class Findings:
         if finding.line and where != self._last_bad:
             self._bad_lines += 1
             self._last_bad = where
-
-    def add_all(self, findings: Iterable[Finding]) -> None:
-        """Take several."""
-        for finding in findings:
-            self.add(finding)
 
     def count(self, severity: Severity) -> int:
         """How many there are, kept or not."""

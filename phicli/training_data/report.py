@@ -108,6 +108,13 @@ class Report:
         """Whether all was read, and there is no error."""
         return not self.interrupted and not self.findings.count("error")
 
+    def first_errors(self, most: int) -> str:
+        """At most so many of its errors, each with its line; with that of its file where there are two."""
+        errors = [one for one in self.findings.kept() if one.severity == "error"][:most]
+        if len(self.files) > 1:
+            return "; ".join(f"{one.where}: {one.message}" for one in errors)
+        return "; ".join(f"line {one.line}: {one.message}" if one.line else one.message for one in errors)
+
     def to_data(self) -> dict[str, Any]:
         """As ``--json`` shows it."""
         groups = self.findings.groups()

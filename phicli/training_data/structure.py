@@ -35,7 +35,7 @@ _CONVERT: Final = "phi data convert turns it into messages"
 _OTHER_FORMATS: Final = {
     "conversations": "this is ShareGPT's form",
     "instruction": "this is Alpaca's form",
-    "completion": "this is a prompt with its completion",
+    **dict.fromkeys(("prompt", "completion"), "this is a prompt with its completion"),
     "text": "this is text without a conversation",
 }
 
@@ -46,9 +46,11 @@ class Structure:
     Args:
         service: what takes the data.
         own_keys: keys of an example that are a person's own, such as a group.
+        any_own_keys: whether all keys next to messages are, unless they look like one that is known.
     """
 
-    def __init__(self, service: Service, own_keys: Sequence[str] = ()) -> None:
+    def __init__(self, service: Service, own_keys: Sequence[str] = (), *, any_own_keys: bool = False) -> None:
+        self._any_own_keys = any_own_keys
         self._service = service
         self._top = frozenset({"messages", "tools"}) | service.top_keys | frozenset(own_keys)
         self._roles = _ROLES | service.roles
@@ -75,8 +77,8 @@ class Structure:
 
     def _check_keys(self, example: Mapping[str, Any], add: Add) -> None:
         for key in example:
-            if key not in self._top:
-                add("unknown_key", key, self._unknown_top(example, key))
+            if key not in self._top and (problem := self._unknown_top(example, key)):
+                add("unknown_key", key, problem)
         if example.get("tools") is not None:
             self._check_tools(example["tools"], add)
             if self._service.drops_tools:
@@ -95,11 +97,14 @@ class Structure:
         self._good_tools = self._good_tools if found else tools
 
     def _unknown_top(self, example: Mapping[str, Any], key: str) -> str:
+        """What is wrong with a key; empty where it may be there."""
         close = get_close_matches(key, self._top, n=1, cutoff=0.75)
         if close:
             return f"unknown key {key!r}: did you mean {close[0]}?"
         if "messages" not in example and key in _OTHER_FORMATS:
             return f"unknown key {key!r}: {_OTHER_FORMATS[key]}, and {_CONVERT}"
+        if self._any_own_keys and "messages" in example:
+            return ""
         return f"unknown key {key!r}: a key of your own must be named with --allow-key"
 
     def _check_pair(self, example: Mapping[str, Any], add: Add) -> bool:

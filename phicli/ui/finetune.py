@@ -94,6 +94,7 @@ class TrainingScreen:
         self._losses = [(step, loss) for step, loss in event["losses"]]
         self._validations = [(step, loss) for step, loss in event["validations"]]
         if self.step:
+            self._status.clear()
             self._terminal.say(f"continuing after step {self.step:,} of {self._steps:,}")
         self._status.update("measuring three steps")
 
@@ -119,11 +120,17 @@ class TrainingScreen:
         return min((loss for _, loss in self._validations), default=None)
 
 
-def print_plan(terminal: Terminal, prepared: Prepared, wish: Wish, *, as_json: bool) -> None:
-    """What the run needs; to standard output only with ``--json``, which is that of ``--dry-run``."""
+def print_rehearsed(terminal: Terminal, prepared: Prepared, wish: Wish, *, as_json: bool) -> None:
+    """What the run would need: all that ``--dry-run`` is asked for, so it goes to standard output."""
     if as_json:
         print_result(terminal, "finetune", {"folder": str(wish.folder.path), "plan": prepared.to_data()})
         return
+    for line in aligned(list(_plan_rows(prepared, wish))):
+        terminal.write_line(line)
+
+
+def print_plan(terminal: Terminal, prepared: Prepared, wish: Wish) -> None:
+    """What the run needs that begins now."""
     for line in aligned(list(_plan_rows(prepared, wish))):
         terminal.say(line)
 

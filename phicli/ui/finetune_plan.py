@@ -24,12 +24,11 @@ def print_azure_folder(terminal: Terminal, made: AzureFolder, report: Report, *,
     for line in aligned(list(_rows(made))):
         terminal.write_line(line)
     for finding in made.lost[:_SHOWN]:
-        terminal.say(one_line(f"warning: {finding.file}:{finding.line}, {finding.place}: {finding.message}"))
+        terminal.say(one_line(f"warning: {finding.where}, {finding.place}: {finding.message}"))
     if made.lost_count > _SHOWN:
         terminal.say(f"warning: and {counted(made.lost_count - _SHOWN, 'more place')}")
     for finding in warnings:
-        where = f"{finding.file}:{finding.line}" if finding.line else finding.file
-        terminal.say(one_line(f"warning: {where}: {finding.message}"))
+        terminal.say(one_line(f"warning: {finding.where}: {finding.message}"))
     for note in made.notes:
         terminal.say(f"note: {note}")
     for sentence in made.wish.model.unsure:

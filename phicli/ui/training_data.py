@@ -148,7 +148,8 @@ def _what_to_do(report: Report) -> str:
         (kinds <= {"count", "size"}, "change the number of examples"),
         (
             kinds == {"unknown_key"} and bool(own),
-            f"allow keys of your own: phi data check {name} {allowed}; or leave them out: phi data convert --to azure",
+            f"allow keys of your own: phi data check {name} {allowed}; or leave them out: "
+            f"phi data convert {name} --to azure -o NEW.jsonl",
         ),
         (
             kinds <= {"shape", "unknown_key", "json", "count"} and bool(kinds & {"shape", "json"}),
@@ -185,8 +186,9 @@ def _groups(groups: list[tuple[Severity, str, int, list[Finding]]]) -> Iterator[
 def _sentence(finding: Finding) -> str:
     place = f", {finding.place}" if finding.place else ""
     column = f", column {finding.column:,}" if finding.column else ""
-    where = f"{finding.file}:{finding.line}{column}{place}" if finding.line else finding.file
-    return one_line(f"{where}: {finding.message}")
+    return one_line(
+        f"{finding.where}{column if finding.line else ''}{place if finding.line else ''}: {finding.message}"
+    )
 
 
 def _token_lines(tokens: Tokens, *, bar: str) -> Iterator[str]:

@@ -14,7 +14,7 @@ from phicli.bench.evaluation.evaluate import EvaluationFindings
 from phicli.commands.finetune_evaluation import Evaluating, check_eval_model, evaluate_adapter, held_out
 from phicli.errors import DoesNotFitError, NotFoundError, UserInterruptError, WrongBaseError
 from phicli.finetune.base_folder import BaseFolder, Shape
-from phicli.plan.adapted import AdaptedModel
+from phicli.finetune.run_folder import RunFolder
 from phicli.ui.terminal import Terminal
 from tests.support.lora import write_peft
 
@@ -79,6 +79,9 @@ def test_before_and_after(terminal: Terminal, added: Added, wish: Evaluating) ->
     again = evaluate_adapter(quiet, added, replace(wish, quiet=True, model="tiny-phi"))
     assert again.to_data()["evaluation"]["evaluations"][0]["right"] == 3
     assert (shown(quiet), said(quiet)) == ("", "")
+    again = evaluate_adapter(quiet, added, replace(wish, quiet=True, folder=wish.folder / "gone"))
+    assert again.data is not None, "what was found is printed, even where it cannot be saved"
+    assert "evaluation.json cannot be written: the folder does not exist" in said(quiet)
 
 
 def test_without_questions_or_model_it_says_what_to_do_later(
@@ -116,10 +119,22 @@ def test_the_model_that_is_named_is_checked_before_the_training(tmp_path: Path, 
         check_eval_model("tiny-fi", base)
 
 
+def test_ctrl_c_before_the_first_question_says_that_the_adapter_is_there(
+    terminal: Terminal, added: Added, wish: Evaluating, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> EvaluationFindings:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("phicli.bench.evaluation.evaluate.evaluate_models", interrupted)
+    with pytest.raises(UserInterruptError) as raised:
+        evaluate_adapter(terminal, added, wish)
+    assert raised.value.hint == "the adapter keys is ready; the same command asks the other questions"
+
+
 def test_which_questions_are_held_out(tmp_path: Path) -> None:
-    assert held_out("x.jsonl", None, tmp_path) == Path("x.jsonl")
-    assert held_out(None, 0.1, tmp_path) == tmp_path / "validation.jsonl"
-    assert held_out(None, None, tmp_path) is None
+    assert held_out("x.jsonl", None, RunFolder(tmp_path)) == Path("x.jsonl")
+    assert held_out(None, 0.1, RunFolder(tmp_path)) == tmp_path / "validation.jsonl"
+    assert held_out(None, None, RunFolder(tmp_path)) is None
 
 
 def test_the_first_model_that_fits_into_memory_is_asked(
@@ -134,9 +149,47 @@ def test_the_first_model_that_fits_into_memory_is_asked(
         return EvaluationFindings((), (), UserInterruptError("interrupted: 1 of 3 questions were asked"))
 
     monkeypatch.setattr("phicli.bench.evaluation.evaluate.evaluate_models", evaluate)
-    monkeypatch.setattr("phicli.plan.adapted.models_of_base", lambda *_: (
-        AdaptedModel("large", "F32", 3), AdaptedModel("small", "Q8_0", 2), AdaptedModel("smallest", "Q4_0", 1)
-    ))  # fmt: skip
+    monkeypatch.setattr("phicli.plan.adapted.models_of_base", lambda *_: ("large", "small", "smallest"))
+    with pytest.raises(UserInterruptError) as raised:
+        evaluate_adapter(terminal, added, wish)
+    assert asked == ["large", "small"]
+    assert "warning: large: too large" in said(terminal)
+    assert (raised.value.hint, dict(raised.value.data or {})["adapter"]) == (
+        "the adapter keys is ready; the same command asks the other questions", "keys",
+    )  # fmt: skip
+
+
+def test_ctrl_c_before_the_first_question_says_that_the_adapter_is_there(
+    terminal: Terminal, added: Added, wish: Evaluating, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> EvaluationFindings:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("phicli.bench.evaluation.evaluate.evaluate_models", interrupted)
+    with pytest.raises(UserInterruptError) as raised:
+        evaluate_adapter(terminal, added, wish)
+    assert raised.value.hint == "the adapter keys is ready; the same command asks the other questions"
+
+
+def test_which_questions_are_held_out(tmp_path: Path) -> None:
+    assert held_out("x.jsonl", None, RunFolder(tmp_path)) == Path("x.jsonl")
+    assert held_out(None, 0.1, RunFolder(tmp_path)) == tmp_path / "validation.jsonl"
+    assert held_out(None, None, RunFolder(tmp_path)) is None
+
+
+def test_the_first_model_that_fits_into_memory_is_asked(
+    terminal: Terminal, added: Added, wish: Evaluating, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def evaluate(models: tuple[str, str], options: object, watch: object) -> EvaluationFindings:
+        asked.append(models[0])
+        if models[0] != "small":
+            raise DoesNotFitError("too large", "")
+        return EvaluationFindings((), (), UserInterruptError("interrupted: 1 of 3 questions were asked"))
+
+    monkeypatch.setattr("phicli.bench.evaluation.evaluate.evaluate_models", evaluate)
+    monkeypatch.setattr("phicli.plan.adapted.models_of_base", lambda *_: ("large", "small", "smallest"))
     with pytest.raises(UserInterruptError) as raised:
         evaluate_adapter(terminal, added, wish)
     assert asked == ["large", "small"]
@@ -158,15 +211,13 @@ def test_a_table_that_cannot_be_saved_is_not_lost(
     assert "warning: the table is not saved" in said(terminal)
 
 
-@pytest.mark.parametrize("raised", [KeyboardInterrupt(), UserInterruptError("interrupted: 1 of 3 questions")])
-def test_an_interruption_says_that_the_adapter_is_ready(
-    terminal: Terminal, added: Added, wish: Evaluating, monkeypatch: pytest.MonkeyPatch, raised: BaseException
+def test_ctrl_c_before_the_first_question_says_that_the_adapter_is_ready(
+    terminal: Terminal, added: Added, wish: Evaluating, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: object) -> EvaluationFindings:
-        raise raised
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
 
     monkeypatch.setattr("phicli.bench.evaluation.evaluate.evaluate_models", interrupted)
-    with pytest.raises(UserInterruptError) as error:
-        evaluate_adapter(terminal, added, replace(wish, model="tiny-phi"))
-    assert "the adapter keys is ready" in error.value.hint
-    assert error.value.data["adapter"] == "keys"
+    with pytest.raises(UserInterruptError, match="interrupted") as raised:
+        evaluate_adapter(terminal, added, wish)
+    assert raised.value.hint.startswith("the adapter keys is ready")

@@ -82,6 +82,9 @@ def test_options_that_mean_nothing_there(phi: Phi, train: Path) -> None:
     assert (done.code, "--rank, --threads mean nothing with --plan azure" in " ".join(done.err.split())) == (2, True)
     assert plan(phi, train, "--split", "0.1", "--validation", str(train)).code == 2
     assert "the only plan is azure" in phi("finetune", "--plan", "gcp", "phi-4", str(train)).err
+    for option in ("--epochs", "--learning-rate"):
+        done = plan(phi, train, option, "inf")
+        assert (done.code, f"{option} inf is too large" in done.err) == (2, True)
     assert not train.with_name("out").exists()
 
 

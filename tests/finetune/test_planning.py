@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from phicli.errors import DoesNotFitError
-from phicli.finetune.base_folder import Shape
+from phicli.errors import CheckFailedError, DoesNotFitError
+from phicli.finetune.base_folder import BaseFolder, Shape
 from phicli.finetune.batching import Load, Schedule
+from phicli.finetune.devices import Device
 from phicli.finetune.options import Recipe
 from phicli.finetune.planning import fitted, needs_of, trainable_parameters
+from phicli.finetune.preparing import Wish, prepare
+from phicli.finetune.run_folder import RunFolder
 
 TINY = Shape(1400, 128, 384, 4, 4, 2, 32, 1024, 256, tied=True)
 MINI = Shape(200_064, 3072, 8192, 32, 24, 8, 128, 131_072, 4096, tied=True)
@@ -112,6 +116,9 @@ def test_a_gpu_that_is_too_small_is_named() -> None:
     with pytest.raises(DoesNotFitError, match="of memory on the GPU") as error:
         fitted(MINI, recipe, schedule, [100] * 8, 6 << 30)
     assert "--qlora" in error.value.hint
+    with pytest.raises(DoesNotFitError) as error:
+        fitted(MINI, replace(recipe, quantized=True), schedule, [100] * 8, 2 << 30)
+    assert "--qlora" not in error.value.hint
 
 
 def test_examples_longer_than_the_window_of_attention_need_a_mask() -> None:
@@ -121,3 +128,17 @@ def test_examples_longer_than_the_window_of_attention_need_a_mask() -> None:
         needs_of(narrow, Recipe(), Load(2000, 10, 2000)).memory - needs_of(MINI, Recipe(), Load(2000, 10, 2000)).memory
     )
     assert more == 32 * 4 * 2000 * 2000
+
+
+def test_what_is_wrong_with_a_whole_file_has_no_line(tmp_path: Path) -> None:
+    data = tmp_path / "train.jsonl"
+    data.write_text(
+        '{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}\n', encoding="utf-16"
+    )
+    wish = Wish(
+        BaseFolder(tmp_path, "tiny-phi", TINY, "phi-4-mini", reasoning=False, tokenizer={}), str(data), None, None,
+        Recipe(), RunFolder(tmp_path / "run"), Device("cpu", "CPU", 1 << 30), 1, 60.0, "phi finetune",
+    )  # fmt: skip
+    with pytest.raises(CheckFailedError, match="has 1 error: the file is UTF-16 text"):
+        prepare(wish)
+    assert not (tmp_path / "run").exists()

@@ -16,6 +16,7 @@ from phicli.finetune.loss_curve import svg
 from phicli.finetune.run_folder import RunFolder
 from phicli.finetune.tokens import open_tokenizer
 from phicli.finetune.weights import check_weights, weight_files
+from phicli.jobs.locking import LockFile
 from tests.support.checkpoint_files import STATE, write_checkpoint, write_no_adapter, write_no_tensors
 
 
@@ -44,6 +45,29 @@ def test_a_run_that_did_not_start_is_begun_anew(tmp_path: Path) -> None:
         folder.write({"identity": {}})
         assert folder.check({})
     assert sorted(path.name for path in folder.path.iterdir()) == ["run.json", "train.tokens"]
+
+
+def test_a_run_that_has_learned_nothing_is_replaced_by_another(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    with folder.held(), folder.beginning():
+        folder.validation.write_text("1 2 3\n")
+        folder.write({"identity": {"epochs": 40}})
+        folder.log.write_text("of the libraries")
+    assert not folder.check({"epochs": 20})
+    assert folder.check({"epochs": 40})
+    lock = LockFile(folder.worker_lock)  # of a process that may save a checkpoint
+    assert lock.take()
+    with pytest.raises(UsageError, match="has another run: epochs changed"):
+        folder.check({"epochs": 20})
+    lock.release()
+    with folder.held(), folder.beginning():
+        assert [path.name for path in folder.path.iterdir() if path.name[0] != "."] == []
+        folder.train.write_text("1 2 3\n")
+        folder.write({"identity": {"epochs": 20}})
+    assert folder.check({"epochs": 20})
+    folder.best.mkdir()
+    with pytest.raises(UsageError, match="has another run: epochs changed"):
+        folder.check({"epochs": 40})
 
 
 def failing(folder: RunFolder) -> None:
@@ -77,6 +101,16 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(UsageError, match="is not the folder of a run"):
         RunFolder(tmp_path).check({})
+
+
+def test_a_file_is_no_folder_of_a_run(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "train.jsonl")
+    folder.path.write_text("mine")
+    with pytest.raises(UsageError, match="is not the folder of a run"):
+        folder.check({})
+    with pytest.raises(UsageError, match="is not the folder of a run"), folder.held():
+        pass
+    assert folder.path.read_text() == "mine"
 
 
 def test_the_last_two_checkpoints_are_kept(tmp_path: Path) -> None:
@@ -272,7 +306,7 @@ def test_a_missing_extra_names_its_size_and_commands(monkeypatch: pytest.MonkeyP
     with pytest.raises(UsageError, match=r"not installed: no_such_package") as error:
         require_extra()
     assert "about 1.2 GB" in error.value.hint
-    assert "pip install 'phi-local[finetune]'" in error.value.hint
+    assert 'in a checkout of phi: pip install ".[finetune]"' in error.value.hint
 
 
 def test_the_picture_has_both_losses() -> None:

@@ -21,7 +21,7 @@ RECIPE = {"micro_batch": 4, "checkpointing": False}
 
 def process(tmp_path: Path, script: str, recipe: dict[str, Any] = RECIPE) -> TrainingProcess:
     folder = RunFolder(tmp_path / "run")
-    folder.path.mkdir()
+    folder.path.mkdir(exist_ok=True)
     folder.write({"recipe": recipe, "command": "phi finetune model train.jsonl"})
     start = """import json, os, sys, time
 def say(event, **facts):
@@ -112,6 +112,16 @@ def test_failures_have_their_own_errors(tmp_path: Path, kind: str, error: type[P
 @pytest.mark.parametrize("script", ["sys.exit(3)", "print('{\"event\": \"st', end='', flush=True)\nsys.exit(3)"])
 def test_a_process_that_ends_by_itself_is_an_error(tmp_path: Path, script: str) -> None:
     assert "ended (status 3)" in failure(tmp_path, script).message
+
+
+def test_what_the_process_wrote_last_is_in_the_error(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "training.log").write_text("ValueError: of the run before\n")
+    assert failure(tmp_path, "sys.exit(3)").message.endswith("ended (status 3)")
+    said = failure(tmp_path, "raise KeyError('the weights')").message
+    assert said == "the process that trains ended (status 1): KeyError: 'the weights'"
+    said = failure(tmp_path, "print('x' * 500_000, file=sys.stderr)\nsys.exit(3)").message
+    assert len(said) < 400
 
 
 def refuse(running: TrainingProcess) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from phicli.gguf_file.adapter import AdapterHeader, read_adapter
 from phicli.plan.adapted import models_of_base
+from phicli.plan.locate import locate
 from tests.support.cache_layout import NEW, Repo
 from tests.support.files import TINY_PHI
 from tests.support.lora import MODULES, tensors, write_gguf
@@ -33,7 +34,7 @@ def put(cache: Path, repo: str, filename: str, content: bytes) -> None:
 
 
 def test_the_built_in_model(cache: Path, adapter: AdapterHeader) -> None:
-    assert [model.name for model in models_of_base(adapter, "tiny-phi")] == ["tiny-phi"]
+    assert models_of_base(adapter, "tiny-phi") == ("tiny-phi",)
     assert models_of_base(adapter, "Phi-4-mini-instruct") == ()
 
 
@@ -42,7 +43,9 @@ def test_the_least_quantized_file_comes_first(cache: Path, adapter: AdapterHeade
         small = requantise(TINY_PHI, tmp_path / f"{quant}.gguf", quant)
         put(cache, "unsloth/Phi-4-mini-instruct-GGUF", f"Phi-4-mini-instruct-{quant}.gguf", small.read_bytes())
     found = models_of_base(adapter, "Phi-4-mini-instruct")
-    assert [model.quant for model in found] == ["Q8_0", "Q4_0"]
+    assert [locate(name).path.name for name in found] == [
+        f"Phi-4-mini-instruct-{quant}.gguf" for quant in ("Q8_0", "Q4_0")
+    ]
     assert models_of_base(adapter, "Phi-4-mini-reasoning") == ()  # the same shapes, but another model
 
 
@@ -53,5 +56,5 @@ def test_what_does_not_fit_is_left_out(cache: Path, tmp_path: Path) -> None:
 
 def test_a_model_that_the_catalog_does_not_know(cache: Path, adapter: AdapterHeader) -> None:
     put(cache, "me/mine", "mine-f16.gguf", TINY_PHI.read_bytes())
-    assert [model.name for model in models_of_base(adapter, "mine")] == ["me/mine:f16"]
+    assert models_of_base(adapter, "mine") == ("me/mine:f16",)
     assert models_of_base(adapter, "yours") == ()

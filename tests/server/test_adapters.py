@@ -47,6 +47,12 @@ def test_an_adapter_is_a_model_of_its_own(poems: NamedAdapter, tales: NamedAdapt
     [
         ("tiny-phi+prose", "adapter 'prose' is not served here"),
         ("tiny-phi+", "adapter '' is not served here"),
+        ("tiny-phi+tales:0.5", "adapter 'tales:0.5' is not served here; the scale is that of phi serve --adapter"),
+        ("tiny-phi+prose:0.5", "adapter 'prose:0.5' is not served here"),
+        ("tiny-phi+tales+tales", "'tiny-phi+tales+tales' has several adapters, and a request can name one"),
+        ("tiny-phi+tales+prose", "adapter 'prose' is not served here"),
+        ("tiny-phi" + "+tales" * 3000, "has several adapters, and a request can name one"),
+        ("tiny-phi" + "+prose" * 3000, "'tiny-phi+prose+prose"),
         ("other+tales", "'other'"),
         ("tales", "'tales'"),
         ("+tales", "no model was named"),

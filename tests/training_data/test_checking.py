@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import tracemalloc
@@ -250,6 +251,27 @@ def test_an_interrupted_check_has_what_was_found() -> None:
     assert [(one.kind, one.line) for one in errors(report)] == [("duplicate", 4), ("json", 5)]
     assert (report.usable, report.interrupted, report.files[0].lines) == (False, True, 5)
     assert not [one for one in report.findings.kept() if one.kind == "count"]
+
+
+def test_an_interruption_between_two_files_repeats_no_finding() -> None:
+    checking = Checking(CheckOptions())
+    lines = numbered(3)
+    checking.read(io.BytesIO(b"".join([*lines, lines[1]])), "train.jsonl")
+    checking.interrupt()
+    assert [(one.kind, one.line) for one in errors(checking.report())] == [("duplicate", 4)]
+
+
+def test_the_first_errors_in_words() -> None:
+    report = checked(b"".join([*numbered(3), b"{]\n", b"5\n"]))
+    assert report.first_errors(1).startswith("line 4: ")
+    assert report.first_errors(2).count("line ") == 2
+    assert checked(gzip.compress(b"x")).first_errors(1).startswith("the file is compressed by gzip")
+    two = Checking(CheckOptions())
+    for name in ("train.jsonl", "validation.jsonl"):
+        two.read(io.BytesIO(b"".join(numbered(2))), name)
+    assert two.report().first_errors(1) == (
+        "validation.jsonl: all of its 2 examples are in train.jsonl too: it is a copy, or a part of it"
+    )
 
 
 def test_without_a_model_a_huge_example_is_a_warning() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from phicli.answering.opening import open_model
 from phicli.answering.own_tokenizer import own_tokenizer
 from phicli.chat_format.types import Special
 from phicli.errors import UsageError
+from phicli.finetune.examples import PairMaker
 from phicli.gguf_file.header import read_header
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.identify import FormatChoice
@@ -118,7 +120,7 @@ def test_what_is_counted_is_what_a_model_is_trained_with() -> None:
     )
     assert text_in("phi-3", GOOD) == (
         "<|system|>\nYou are a helpful assistant.<|end|>\n<|user|>\nWhat is the capital of France?<|end|>\n"
-        "<|assistant|>\nThe capital of France is Paris.<|end|>\n"
+        "<|assistant|>\nThe capital of France is Paris.<|end|>"
     )
     assert text_in("phi-4", GOOD) == (
         "<|im_start|>system<|im_sep|>You are a helpful assistant.<|im_end|><|im_start|>user<|im_sep|>What is the "
@@ -136,6 +138,20 @@ def test_reasoning_of_the_last_answer_counts_and_that_of_others_does_not() -> No
         "<|im_start|>user<|im_sep|>And 6 times 8?<|im_end|><|im_start|>assistant<|im_sep|>"
         "<think>\n6 times 8 is 48.\n</think>\n\n48<|im_end|>"
     )
+
+
+@pytest.mark.parametrize("tags", [{}, {500: "<think>", 501: "</think>"}])
+def test_it_counts_the_tokens_that_are_trained_on(tags: dict[int, str]) -> None:
+    """Those of ``phi finetune``; in a vocabulary that has them, the tags around reasoning are one token each."""
+    counter = counter_of("phi-4-mini", reasoning=True)
+    specials = replace(counter._specials, literals={**counter._specials.literals, **tags})
+    counter._specials = specials
+    maker = PairMaker("phi-4-mini", counter._tokenizer, specials, reasoning=True)
+    for one in (GOOD, WITH_TOOLS, OF_THE_CARD, THINKING):
+        *_, last = maker.pairs_of(one)
+        assert counter.count(one) == len(last.ids)
+        if one is THINKING:
+            assert tags.keys() <= {*last.ids}
 
 
 def test_a_format_without_tools_is_an_error_with_its_line() -> None:

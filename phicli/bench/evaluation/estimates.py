@@ -36,32 +36,44 @@ def ratio_of_sums(parts: Iterable[Part], confidence: float = CONFIDENCE) -> Inte
     1977, chapter 6: ratio estimators). With m - 1 degrees of freedom. Where every line has the size 1 this is Student's
     interval of a mean. With one line there are no ends.
     """
-    lines: dict[Hashable, list[float]] = {}
-    for part in parts:
-        sums = lines.setdefault(part.line, [0.0, 0.0])
-        sums[0] += part.total
-        sums[1] += part.size
-    size = math.fsum(sums[1] for sums in lines.values())
+    lines = _by_line(parts)
+    size = math.fsum(sums.size for sums in lines)
     if not size:
         return None
-    ratio, count = math.fsum(sums[0] for sums in lines.values()) / size, len(lines)
-    if count == 1:
+    ratio = math.fsum(sums.total for sums in lines) / size
+    if len(lines) == 1:
         return Interval(ratio, None, None, confidence, NO_ENDS)
-    spread = math.fsum((sums[0] - ratio * sums[1]) ** 2 for sums in lines.values())
-    half = t_quantile((1 + confidence) / 2, count - 1) * math.sqrt(count / (count - 1) * spread) / size
+    half = t_quantile((1 + confidence) / 2, len(lines) - 1) * math.sqrt(_variance(lines))
     return Interval(ratio, ratio - half, ratio + half, confidence, "Student's t over lines")
+
+
+def _by_line(parts: Iterable[Part]) -> list[Part]:
+    """One part for each line: the sums of its parts."""
+    lines: dict[Hashable, Part] = {}
+    for part in parts:
+        before = lines.get(part.line, Part(part.line, 0.0, 0.0))
+        lines[part.line] = Part(part.line, before.total + part.total, before.size + part.size)
+    return list(lines.values())
+
+
+def _variance(lines: Sequence[Part]) -> float:
+    """That of the ratio of sums, for two lines or more."""
+    count, size = len(lines), math.fsum(sums.size for sums in lines)
+    ratio = math.fsum(sums.total for sums in lines) / size
+    return count / (count - 1) * math.fsum((sums.total - ratio * sums.size) ** 2 for sums in lines) / size**2
 
 
 def share_of_lines(parts: Sequence[Part]) -> Interval | None:
     """The mean of values between 0 and 1, with its interval, which does not leave that range.
 
-    Where all values are 0 or 1 and each has a line of its own, they are a share, and the interval is Wilson's:
-    Student's has no width where all are alike.
+    Where all values are 0 or 1 they are a share, and the interval is Wilson's for so many :func:`_observations`.
     """
-    alone = len({part.line for part in parts}) == len(parts)
-    if alone and all(part.total in (0.0, 1.0) for part in parts):
-        return wilson_interval(sum(part.total == 1.0 for part in parts), len(parts))
-    return _within(ratio_of_sums(parts), 0.0, 1.0)
+    count = _observations(parts, (0.0, 1.0))
+    if not count:
+        return _within(ratio_of_sums(parts), 0.0, 1.0)
+    share = sum(part.total for part in parts) / len(parts)
+    found = wilson_interval(share * count, count)
+    return found and replace(found, estimate=share)
 
 
 def loss_per_token(parts: Sequence[Part]) -> Interval | None:
@@ -72,15 +84,37 @@ def loss_per_token(parts: Sequence[Part]) -> Interval | None:
 def difference_over_lines(parts: Sequence[Part]) -> Interval | None:
     """The mean of differences between -1 and 1, with its interval, which does not leave that range.
 
-    Where all differences are -1, 0 or 1 and each has a line of its own, they are those of two shares, and the interval
-    is :func:`difference_interval`.
+    Where all differences are -1, 0 or 1 they are those of two shares, and the interval is :func:`difference_interval`
+    for so many :func:`_observations`.
     """
-    alone = len({part.line for part in parts}) == len(parts)
-    if parts and alone and all(part.total in (-1.0, 0.0, 1.0) for part in parts):
-        gains, losses = (sum(part.total == value for part in parts) for value in (1.0, -1.0))
-        low, high = difference_interval(losses, gains, len(parts))
-        return Interval((gains - losses) / len(parts), low, high, CONFIDENCE, "Agresti and Min's")
-    return _within(ratio_of_sums(parts), -1.0, 1.0)
+    count = _observations(parts, (-1.0, 0.0, 1.0))
+    if not count:
+        return _within(ratio_of_sums(parts), -1.0, 1.0)
+    gains, losses = (sum(part.total == value for part in parts) / len(parts) for value in (1.0, -1.0))
+    low, high = difference_interval(losses * count, gains * count, count)
+    return Interval(gains - losses, low, high, CONFIDENCE, "Agresti and Min's")
+
+
+def _observations(parts: Sequence[Part], known: Sequence[float]) -> float:
+    """How many independent answers say as much as these, if all are ``known`` values; 0 for others.
+
+    One for each answer where each has a line of its own, and one for each line where all answers are alike. Elsewhere
+    it is the number of answers times their variance as if they were independent over their variance by lines, at most
+    that number, and less for few lines: the effective sample size of Korn and Graubard, "Confidence intervals for
+    proportions with small expected number of positive counts estimated from survey data", Survey Methodology 24 (1998).
+    Student's interval is too narrow near 0 and 1. 0 for different answers of one line.
+    """
+    values, lines = [part.total for part in parts], _by_line(parts)
+    if not all(value in known for value in values):
+        return 0
+    if len(lines) == len(values) or len({*values}) == 1:
+        return len(lines)
+    if len(lines) == 1:
+        return 0
+    between, alone = _variance(lines), _variance([Part(at, value) for at, value in enumerate(values)])
+    most = (1 + CONFIDENCE) / 2
+    few = t_quantile(most, len(values) - 1) / t_quantile(most, len(lines) - 1)
+    return len(values) * few**2 * (min(1.0, alone / between) if between else 1.0)
 
 
 def exponential(logarithm: Interval | None) -> Interval | None:
@@ -97,6 +131,18 @@ def _within(found: Interval | None, least: float, most: float) -> Interval | Non
     return replace(found, low=max(found.low, least), high=min(found.high, most))
 
 
+def p_value_over_lines(parts: Iterable[Part]) -> float:
+    """The p value of :func:`mcnemar_exact` over lines: a line counts for the model with more right answers in it.
+
+    Args:
+        parts: the differences of two models, second less first.
+    """
+    lines: dict[Hashable, float] = {}
+    for part in parts:
+        lines[part.line] = lines.get(part.line, 0.0) + part.total
+    return mcnemar_exact(sum(total < 0 for total in lines.values()), sum(total > 0 for total in lines.values()))
+
+
 def mcnemar_exact(only_first: int, only_second: int) -> float:
     """The two-sided p value of McNemar's exact test: a fair coin thrown once for each question that one got right.
 
@@ -111,7 +157,7 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
 
 
 def difference_interval(
-    only_first: int, only_second: int, items: int, confidence: float = CONFIDENCE
+    only_first: float, only_second: float, items: float, confidence: float = CONFIDENCE
 ) -> tuple[float, float]:
     """Where the true difference of two paired shares is, second less first, with this ``confidence``.
 

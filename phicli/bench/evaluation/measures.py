@@ -1,4 +1,4 @@
-"""What each question from training data adds to the numbers of a model, and to the differences of two models."""
+"""What each question adds to the numbers of a model, and to the differences of two models."""
 
 from __future__ import annotations
 
@@ -14,6 +14,20 @@ def pairs_of(first: Iterable[ItemResult], second: Iterable[ItemResult]) -> list[
     """The results of two models on the same questions."""
     theirs = {result.item.item_id: result for result in second}
     return [(result, theirs[result.item.item_id]) for result in first if result.item.item_id in theirs]
+
+
+def right_parts(results: Iterable[ItemResult]) -> list[Part]:
+    """1 for each reply that is right, 0 for each that is wrong."""
+    return [Part(line_of(one), float(one.verdict.right)) for one in results if not one.failed]
+
+
+def right_differences(pairs: Sequence[Pair]) -> list[Part]:
+    """1 where only the second model was right, -1 where only the first was, 0 elsewhere; where both have replied."""
+    return [
+        Part(line_of(first), float(second.verdict.right) - float(first.verdict.right))
+        for first, second in pairs
+        if not first.failed and not second.failed
+    ]
 
 
 def f1_parts(results: Iterable[ItemResult]) -> list[Part]:
@@ -48,6 +62,6 @@ def loss_differences(pairs: Sequence[Pair]) -> list[Part]:
 
 
 def line_of(result: ItemResult) -> object:
-    """What answers that are not independent have in common: the line of the example."""
+    """What answers that are not independent have in common: the line of training data; else the question itself."""
     talk = result.item.talk
     return result.item.item_id if talk is None else talk.line

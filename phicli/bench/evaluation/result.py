@@ -7,21 +7,28 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from phicli.bench.evaluation.estimates import (
-    difference_interval,
     difference_over_lines,
     exponential,
     loss_per_token,
-    mcnemar_exact,
+    p_value_over_lines,
     ratio_of_sums,
     share_of_lines,
 )
-from phicli.bench.evaluation.measures import f1_differences, f1_parts, loss_differences, loss_parts, pairs_of
+from phicli.bench.evaluation.measures import (
+    f1_differences,
+    f1_parts,
+    loss_differences,
+    loss_parts,
+    pairs_of,
+    right_differences,
+    right_parts,
+)
 from phicli.bench.evaluation.remote import RemoteSubject
 from phicli.bench.evaluation.types import ItemResult
 from phicli.catalog.display_name import name_of
 from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.records.run import Subject
-from phicli.records.statistics import CONFIDENCE, Interval, wilson_interval
+from phicli.records.statistics import CONFIDENCE, Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,7 @@ class Evaluation:
     @property
     def accuracy(self) -> Interval | None:
         """The share of right replies among those there are, with its interval; None when there are none."""
-        return wilson_interval(self.right, self.answered)
+        return share_of_lines(right_parts(self.results))
 
     @property
     def has_talks(self) -> bool:
@@ -168,9 +175,10 @@ class Paired:
     """Two models on the same questions: what counts are those that only one of them got right.
 
     ``difference`` is the accuracy of ``second`` less that of ``first``, on the ``items`` that both answered; its
-    interval is from :func:`difference_interval`. ``p_value`` is that of McNemar's exact test. ``f1`` is the mean F1 of
-    ``second`` less that of ``first`` on the same questions. ``perplexity_ratio`` is that of the expected answers with
-    ``second`` over that with ``first``; None where the two models split answers into different tokens.
+    interval is from :func:`difference_over_lines`, without ends for several answers of one line. ``p_value`` is from
+    :func:`p_value_over_lines`. ``f1`` is the mean F1 of ``second`` less that of ``first`` on the same questions.
+    ``perplexity_ratio`` is that of the expected answers with ``second`` over that with ``first``; None where the two
+    models split answers into different tokens.
     """
 
     first: str
@@ -179,8 +187,8 @@ class Paired:
     only_first: int
     only_second: int
     difference: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     p_value: float
     confidence: float = CONFIDENCE
     f1: Interval | None = None
@@ -194,25 +202,21 @@ class Paired:
 
 def paired(first: Evaluation, second: Evaluation) -> Paired | None:
     """The comparison of two evaluations of one set; None where there is no question that both answered."""
-    ours = {result.item.item_id: result.verdict.right for result in first.results if not result.failed}
-    theirs = {result.item.item_id: result.verdict.right for result in second.results if not result.failed}
-    common = [item_id for item_id in ours if item_id in theirs]
-    if not common:
-        return None
-    only_first = sum(ours[one] and not theirs[one] for one in common)
-    only_second = sum(theirs[one] and not ours[one] for one in common)
-    low, high = difference_interval(only_first, only_second, len(common))
     pairs = pairs_of(first.results, second.results)
+    differences = right_differences(pairs)
+    found = difference_over_lines(differences)
+    if found is None:
+        return None
     return Paired(
         first=first.label,
         second=second.label,
-        items=len(common),
-        only_first=only_first,
-        only_second=only_second,
-        difference=(only_second - only_first) / len(common),
-        low=low,
-        high=high,
-        p_value=mcnemar_exact(only_first, only_second),
+        items=len(differences),
+        only_first=sum(one.total < 0 for one in differences),
+        only_second=sum(one.total > 0 for one in differences),
+        difference=found.estimate,
+        low=found.low,
+        high=found.high,
+        p_value=p_value_over_lines(differences),
         f1=difference_over_lines(f1_differences(pairs)),
         perplexity_ratio=exponential(ratio_of_sums(loss_differences(pairs))),
     )

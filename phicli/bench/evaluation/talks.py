@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from phicli.bench.evaluation.json_rule import same
 from phicli.bench.evaluation.overlap import token_f1
 from phicli.bench.evaluation.rules import normalised, shortened
 from phicli.bench.evaluation.types import RIGHT, Reply, Verdict, wrong
@@ -25,7 +26,8 @@ class TalkRule:
     """A conversation with the answer that is expected; a :class:`~phicli.bench.evaluation.types.Talk`.
 
     The reply is right if it has the same text, compared as ``exact`` compares it, and the same tool calls in the same
-    order. Reasoning does not count, on neither side. ``line`` is that of the example.
+    order, with arguments that are equal as ``json`` compares them. Reasoning does not count, on neither side. ``line``
+    is that of the example.
     """
 
     before: tuple[Message, ...]
@@ -70,7 +72,7 @@ class TalkRule:
         text, wanted = without_reasoning(text), without_reasoning(self.answer.content)
         if not text.strip() and not calls:
             return wrong("the reply is empty")
-        if normalised(text) == normalised(wanted) and _comparable(calls) == _comparable(self.answer.tool_calls):
+        if normalised(text) == normalised(wanted) and same(_plain(calls), _plain(self.answer.tool_calls)):
             return RIGHT
         return wrong(f"the reply is {shortened(said(text, calls))}, not {shortened(self.expected)}")
 
@@ -81,5 +83,5 @@ def said(text: str, calls: Sequence[ToolCall]) -> str:
     return "\n".join([*([text.strip()] if text.strip() else []), *written])
 
 
-def _comparable(calls: Sequence[ToolCall]) -> list[str]:
-    return [json.dumps([call.name, dict(call.arguments)], sort_keys=True) for call in calls]
+def _plain(calls: Sequence[ToolCall]) -> list[list[Any]]:
+    return [[call.name, dict(call.arguments)] for call in calls]

@@ -94,17 +94,16 @@ def _is_question(line: bytes) -> bool:
 
 
 def _checked(reading: Any, name: str, on_bytes: OnBytes) -> Report:
-    checking = Checking(CheckOptions(keep=_SHOWN))
+    checking = Checking(CheckOptions(keep=_SHOWN, any_own_keys=True))
     checking.read(reading, name, on_bytes)
     return checking.report()
 
 
 def _refusal(report: Report, name: str) -> UsageError:
-    errors = [one for one in report.findings.kept() if one.severity == "error"]
-    first = "; ".join(f"line {one.line}: {one.message}" if one.line else one.message for one in errors[:_SHOWN])
     count = counted(report.findings.count("error"), "error")
     return UsageError(
-        f"{name} has {count} as training data: {first}", f"see all of them: phi data check {shlex.quote(name)}"
+        f"{name} has {count} as training data: {report.first_errors(_SHOWN)}",
+        f"see all of them: phi data check {shlex.quote(name)}",
     )
 
 

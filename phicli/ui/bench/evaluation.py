@@ -19,6 +19,7 @@ from phicli.units import counted
 _SHOWN: Final = 5
 _SEE_ALL: Final = "to see all replies and errors, add --jsonl"
 _MODEL, _RIGHT, _ACCURACY = Column("model", least=12), Column("right", right=True), Column("accuracy", right=True)
+_NARROW: Final = Column("accuracy", right=True, least=9, key="accuracy with interval")
 _INTERVAL, _CUT = Column("95 % interval", right=True), Column("cut", right=True)
 _FAILED, _SPEED, _TIME = Column("failed", right=True), Column("tokens/s", right=True), Column("time", right=True)
 
@@ -74,10 +75,10 @@ def report_data(found: Sequence[Evaluation], comparisons: Sequence[Paired] = ())
 
 def comparison_line(pair: Paired) -> str:
     """One comparison in a sentence; which of them is better is left open where the exact test does."""
-    points, low, high = (100 * value for value in (pair.difference, pair.low, pair.high))
+    ends = "" if pair.low is None or pair.high is None else f" ({100 * pair.low:+.1f} to {100 * pair.high:+.1f})"
     doubt = "" if pair.p_value < 1 - pair.confidence else "; this does not show which of them is better"
     return (
-        f"{pair.second} compared with {pair.first}: {points:+.1f} points ({low:+.1f} to {high:+.1f}) on {pair.items} "
+        f"{pair.second} compared with {pair.first}: {100 * pair.difference:+.1f} points{ends} on {pair.items} "
         f"questions; {pair.only_second} were right only with {pair.second}, {pair.only_first} only with {pair.first} "
         f"(McNemar's exact p {pair.p_value:.2g}){doubt}"
     )
@@ -86,11 +87,14 @@ def comparison_line(pair: Paired) -> str:
 def _row(one: Evaluation) -> dict[str, str]:
     accuracy, speed = one.accuracy, one.generated_tps
     known = accuracy is not None and accuracy.low is not None and accuracy.high is not None
+    share = f"{accuracy.estimate:.1%}" if accuracy else ""
+    ends = f"{accuracy.low:.1%} to {accuracy.high:.1%}" if accuracy and known else ""
     return {
         "model": one.label,
         "right": f"{one.right} of {one.answered}",
-        "accuracy": f"{accuracy.estimate:.1%}" if accuracy else "",
-        "95 % interval": f"{accuracy.low:.1%} to {accuracy.high:.1%}" if accuracy and known else "",
+        "accuracy": share,
+        "95 % interval": ends,
+        "accuracy with interval": f"{share} ({ends})" if ends else share,
         **expected_answers.cells_of(one),
         "failed": str(one.failed),
         "cut": str(one.cut),
@@ -126,10 +130,11 @@ def _layouts(found: Sequence[Evaluation]) -> tuple[tuple[Column, ...], ...]:
     failed = (_FAILED,) if any(one.failed for one in found) else ()
     if any(one.has_talks for one in found):
         all_of = (_MODEL, _RIGHT, _ACCURACY, _INTERVAL, *expected_answers.WITH_INTERVALS, *failed)
+        narrow = (_MODEL, _RIGHT, _NARROW, *expected_answers.NARROW)
         short = (_MODEL, _RIGHT, _ACCURACY, expected_answers.F1, expected_answers.PERPLEXITY)
-        return ((*all_of, _CUT, _SPEED, _TIME), all_of, (*short, *failed), short)
+        return ((*all_of, _CUT, _SPEED, _TIME), all_of, (*narrow, *failed), narrow, short)
     least = (_MODEL, _RIGHT, _ACCURACY, _INTERVAL, *failed)
-    return ((*least, _CUT, _SPEED, _TIME), least, (_MODEL, _RIGHT, _ACCURACY))
+    return ((*least, _CUT, _SPEED, _TIME), least, (_MODEL, _RIGHT, _NARROW), (_MODEL, _RIGHT, _ACCURACY))
 
 
 def _about(one: Evaluation) -> str:

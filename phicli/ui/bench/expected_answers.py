@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from phicli.bench.evaluation.result import Evaluation, Paired
 from phicli.records.statistics import Interval
 from phicli.ui.tables import Column
+
+Form = Callable[[float], str]
 
 _SHOWN: Final = 5
 _LARGE: Final = 1e5
@@ -21,14 +23,24 @@ WITH_INTERVALS: Final = (
 )
 
 
+NARROW: Final = (
+    Column("F1", right=True, least=9, key="F1 with interval"),
+    Column("perplexity", right=True, least=10, key="perplexity with interval"),
+)
+"""With the interval in the same cell, which is wrapped."""
+
+
 def cells_of(one: Evaluation) -> dict[str, str]:
     """The texts of these columns; empty where there is nothing."""
     f1, perplexity = one.f1, one.perplexity
+    shown, exact = _share(f1.estimate) if f1 else "", _perplexity(perplexity.estimate) if perplexity else ""
     return {
-        "F1": f"{f1.estimate:.3f}" if f1 else "",
-        "interval of F1": _ends(f1, "{:.3f}"),
-        "perplexity": _perplexity(perplexity.estimate) if perplexity else "",
+        "F1": shown,
+        "interval of F1": _ends(f1, _share),
+        "F1 with interval": f"{shown}{_in_brackets(f1, _share)}",
+        "perplexity": exact,
         "interval of perplexity": _ends(perplexity),
+        "perplexity with interval": f"{exact}{_in_brackets(perplexity)}",
     }
 
 
@@ -51,11 +63,11 @@ def difference_lines(pair: Paired) -> Iterator[str]:
     """The differences of two models in F1 and in perplexity, in sentences."""
     names = f"{pair.second} compared with {pair.first}"
     if pair.f1 is not None:
-        yield f"{names}: F1 {pair.f1.estimate:+.3f}{_in_brackets(pair.f1, '{:+.3f}')}{_doubt(pair.f1, 0.0)}"
+        yield f"{names}: F1 {pair.f1.estimate:+.3f}{_in_brackets(pair.f1, '{:+.3f}'.format)}{_doubt(pair.f1, 0.0)}"
     if (ratio := pair.perplexity_ratio) is not None:
         yield (
-            f"{names}: the perplexity of the expected answers is {_perplexity(ratio.estimate)} times as high"
-            f"{_in_brackets(ratio)}{_doubt(ratio, 1.0)}"
+            f"{names}: the perplexity of the expected answers is {_ratio(ratio.estimate)} times as high"
+            f"{_in_brackets(ratio, _ratio)}{_doubt(ratio, 1.0)}"
         )
 
 
@@ -86,19 +98,28 @@ def incomparable_lines(found: Sequence[Evaluation], pairs: Sequence[Paired]) -> 
             )
 
 
+def _share(value: float) -> str:
+    return f"{value:.3f}"
+
+
 def _perplexity(value: float) -> str:
     """Four digits at least."""
     return f"{value:.2e}" if value >= _LARGE else f"{value:.3f}" if value < 100 else f"{value:.1f}"
 
 
-def _ends(found: Interval | None, form: str = "") -> str:
+def _ratio(value: float) -> str:
+    """Three digits at least, however small it is."""
+    return _perplexity(value) if value >= 0.1 else f"{value:.3g}"
+
+
+def _ends(found: Interval | None, form: Form = _perplexity) -> str:
     if found is None or found.low is None or found.high is None:
         return ""
-    low, high = (form.format(end) if form else _perplexity(end) for end in (found.low, found.high))
+    low, high = (form(end) for end in (found.low, found.high))
     return f"{low} to {high}"
 
 
-def _in_brackets(found: Interval, form: str = "") -> str:
+def _in_brackets(found: Interval | None, form: Form = _perplexity) -> str:
     ends = _ends(found, form)
     return f" ({ends})" if ends else ""
 

@@ -13,6 +13,8 @@ from phicli.bench.evaluation.estimates import (
     difference_over_lines,
     exponential,
     loss_per_token,
+    mcnemar_exact,
+    p_value_over_lines,
     ratio_of_sums,
     share_of_lines,
 )
@@ -60,6 +62,51 @@ def test_shares_that_are_all_alike_have_an_interval() -> None:
     assert share_of_lines(parts) == wilson_interval(10, 10)
     equal = difference_over_lines([Part(line, 0.0) for line in range(10)])
     assert -0.3 < ends(equal)[1] < -0.1 < 0.1 < ends(equal)[2] < 0.3
+
+
+def test_answers_of_a_line_that_are_all_alike_say_no_more_than_one() -> None:
+    alike = [Part(line, 1.0) for line in range(10) for _ in range(4)]
+    assert share_of_lines(alike) == wilson_interval(10, 10)
+    equal = [Part(line, 0.0) for line in range(10) for _ in range(4)]
+    assert difference_over_lines(equal) == difference_over_lines(equal[::4])
+    fourfold = [Part(line, float(line < 5)) for line in range(10) for _ in range(4)]
+    estimate, low, high = ends(share_of_lines(fourfold))
+    assert (estimate, low) == (0.5, pytest.approx(1 - high))
+    assert high - low > ends(wilson_interval(5, 10))[2] - ends(wilson_interval(5, 10))[1]
+
+
+def test_different_answers_of_one_line_have_no_interval() -> None:
+    found = share_of_lines([Part(1, 1.0), Part(1, 0.0)])
+    assert found is not None
+    assert (found.estimate, found.low, found.high) == (0.5, None, None)
+
+
+@pytest.mark.parametrize(("lines", "share"), [(8, 0.5), (8, 0.95), (30, 0.8)])
+def test_the_intervals_of_shares_hold_the_truth_as_often_as_they_promise(lines: int, share: float) -> None:
+    """Lines with one to four answers that share their difficulty. 400 rounds: the standard error is 1.1 %."""
+    source, rounds, held, equal = random.Random(7), 400, 0, 0
+    for _ in range(rounds):
+        first, differences = [], []
+        for line in range(lines):
+            chance = source.betavariate(2 * share, 2 * (1 - share))
+            for _ in range(source.choice((1, 1, 2, 4))):
+                right, other = (float(source.random() < chance) for _ in range(2))
+                first.append(Part(line, right))
+                differences.append(Part(line, other - right))
+        _, low, high = ends(share_of_lines(first))
+        held += low <= share <= high
+        _, low, high = ends(difference_over_lines(differences))
+        equal += low <= 0 <= high
+    assert held / rounds > 0.92
+    assert equal / rounds > 0.92
+
+
+def test_a_line_counts_once_for_the_model_with_more_right_answers() -> None:
+    alone = [Part(line, 1.0 if line < 5 else -1.0) for line in range(6)]
+    assert p_value_over_lines(alone) == mcnemar_exact(1, 5)
+    assert p_value_over_lines([part for part in alone for _ in range(4)]) == mcnemar_exact(1, 5)
+    assert p_value_over_lines([Part(1, 1.0), Part(1, -1.0), Part(2, 1.0)]) == 1.0
+    assert p_value_over_lines([]) == 1.0
 
 
 def test_intervals_stay_where_values_can_be() -> None:

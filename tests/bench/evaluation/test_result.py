@@ -13,9 +13,11 @@ from phicli.bench.evaluation.expected import Expected
 from phicli.bench.evaluation.items import read_items
 from phicli.bench.evaluation.result import Evaluation, paired
 from phicli.bench.evaluation.talks import TalkRule
-from phicli.bench.evaluation.types import Item, ItemResult, Reply
+from phicli.bench.evaluation.types import Item, ItemResult, Reply, wrong
 from phicli.chat_format.types import Message
 from phicli.records.run import Subject
+from phicli.records.statistics import wilson_interval
+from phicli.ui.bench.evaluation import comparison_line
 from phicli.ui.bench.expected_answers import incomparable_lines, notes_on
 
 (ITEM,) = read_items(b'{"question": "q", "compare": "exact", "answer": "yes"}', "test")
@@ -131,6 +133,31 @@ def talks(name: str, losses: list[tuple[float, int, str]]) -> Evaluation:
         expected = Expected(tokens, -loss, digest)
         results.append(ItemResult(item, reply, item.verdict_on(reply), expected))
     return replace(evaluation(name, ""), total=len(losses), results=tuple(results))
+
+
+def test_two_answers_of_one_conversation_are_one_observation() -> None:
+    """Three lines with two answers each: the first model is right in the first line, the second one everywhere."""
+    models = []
+    for name, right in (("a", {1}), ("b", {1, 2, 3})):
+        results = []
+        for line in (1, 2, 3):
+            for count in (1, 2):
+                talk = TalkRule((Message("user", "q"),), Message("assistant", "yes"), (), line)
+                item = Item(f"line-{line}.{count}", "q", "messages", talk, talk=talk)
+                reply = Reply("yes" if line in right else "no", "", "stop", 1, 1, 1.0, 1.0, 1.0)
+                results.append(ItemResult(item, reply, item.verdict_on(reply)))
+        models.append(replace(evaluation(name, ""), total=6, results=tuple(results)))
+    first, second = models
+    assert second.accuracy == wilson_interval(3, 3)
+    pair = paired(first, second)
+    assert pair is not None
+    assert (pair.items, pair.only_first, pair.only_second, pair.p_value) == (6, 0, 4, 0.5)
+    assert pair.difference == pytest.approx(2 / 3)
+    mixed = replace(first, results=(first.results[0], replace(first.results[1], verdict=wrong("no"))))
+    only = paired(replace(second, results=second.results[:2]), mixed)
+    assert only is not None
+    assert (only.difference, only.low, only.high) == (-0.5, None, None)
+    assert comparison_line(only).startswith("a compared with b: -50.0 points on 2 questions")
 
 
 def test_perplexities_are_compared_token_by_token() -> None:

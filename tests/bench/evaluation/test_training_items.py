@@ -99,7 +99,9 @@ def test_calls_of_tools_are_compared(tmp_path: Path) -> None:
     assert [tool.name for tool in called.talk.tools] == ["add"]
     right = {"name": "add", "arguments": {"b": 2.0, "a": 1}}
     assert called.verdict_on(reply("", right)).right
-    for wrong in (reply(""), reply("3"), reply("", right, right), reply("", {**right, "arguments": {"a": 1}})):
+    assert called.verdict_on(reply("", {**right, "arguments": {"a": 1.0, "b": 2}})).right
+    for wrong in (reply(""), reply("3"), reply("", right, right), reply("", {**right, "arguments": {"a": 1}}),
+                  reply("", {**right, "arguments": {"a": True, "b": 2}})):  # fmt: skip
         assert not called.verdict_on(wrong).right
     assert called.talk.f1(reply("", right)) == 1.0
     assert 0 < called.talk.f1(reply("", {"name": "add", "arguments": {"a": 1}})) < 1
