@@ -159,58 +159,6 @@ def test_the_first_model_that_fits_into_memory_is_asked(
     )  # fmt: skip
 
 
-def test_ctrl_c_before_the_first_question_says_that_the_adapter_is_there(
-    terminal: Terminal, added: Added, wish: Evaluating, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(*_: object) -> EvaluationFindings:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("phicli.bench.evaluation.evaluate.evaluate_models", interrupted)
-    with pytest.raises(UserInterruptError) as raised:
-        evaluate_adapter(terminal, added, wish)
-    assert raised.value.hint == "the adapter keys is ready; the same command asks the other questions"
-
-
-def test_which_questions_are_held_out(tmp_path: Path) -> None:
-    assert held_out("x.jsonl", None, RunFolder(tmp_path)) == Path("x.jsonl")
-    assert held_out(None, 0.1, RunFolder(tmp_path)) == tmp_path / "validation.jsonl"
-    assert held_out(None, None, RunFolder(tmp_path)) is None
-
-
-def test_the_first_model_that_fits_into_memory_is_asked(
-    terminal: Terminal, added: Added, wish: Evaluating, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = []
-
-    def evaluate(models: tuple[str, str], options: object, watch: object) -> EvaluationFindings:
-        asked.append(models[0])
-        if models[0] != "small":
-            raise DoesNotFitError("too large", "")
-        return EvaluationFindings((), (), UserInterruptError("interrupted: 1 of 3 questions were asked"))
-
-    monkeypatch.setattr("phicli.bench.evaluation.evaluate.evaluate_models", evaluate)
-    monkeypatch.setattr("phicli.plan.adapted.models_of_base", lambda *_: ("large", "small", "smallest"))
-    with pytest.raises(UserInterruptError) as raised:
-        evaluate_adapter(terminal, added, wish)
-    assert asked == ["large", "small"]
-    assert "warning: large: too large" in said(terminal)
-    assert (raised.value.hint, dict(raised.value.data or {})["adapter"]) == (
-        "the adapter keys is ready; the same command asks the other questions", "keys",
-    )  # fmt: skip
-
-
-def test_a_table_that_cannot_be_saved_is_not_lost(
-    terminal: Terminal, added: Added, wish: Evaluating, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (wish.folder / "evaluation.json").mkdir()
-    found = EvaluationFindings((), (), None)
-    monkeypatch.setattr("phicli.bench.evaluation.evaluate.evaluate_models", lambda *_: found)
-    monkeypatch.setattr("phicli.ui.bench.evaluation.print_compared", lambda *_, **__: None)
-    evaluated = evaluate_adapter(terminal, added, replace(wish, model="tiny-phi"))
-    assert evaluated.data is not None
-    assert "warning: the table is not saved" in said(terminal)
-
-
 def test_ctrl_c_before_the_first_question_says_that_the_adapter_is_ready(
     terminal: Terminal, added: Added, wish: Evaluating, monkeypatch: pytest.MonkeyPatch
 ) -> None:
