@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -96,7 +96,7 @@ def number_in(folder: Path, values: Mapping[str, Any], key: str, *, default: flo
         IntegrityError: it is something else.
     """
     value = values.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
         raise IntegrityError(f"{folder / CONFIG}: {key} is {str(value)[:40]!r}, which should be a number", GET_AGAIN)
     return float(value)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -122,9 +121,6 @@ def check_options(asked: Asked) -> None:
         raise UsageError(f"--split {asked.share} is not a share", "give a number between 0 and 1: --split 0.1")
     if asked.recipe.dtype and asked.recipe.dtype not in DTYPE_BYTES:
         raise UsageError(f"--dtype {asked.recipe.dtype} is unknown", f"choose one of: {', '.join(DTYPE_BYTES)}")
-    for option, value in (("--epochs", asked.recipe.epochs), ("--learning-rate", asked.recipe.learning_rate)):
-        if math.isinf(value):
-            raise UsageError(f"{option} {value} is too large", "choose a smaller number")
 
 
 def _check_name(asked: Asked, wish: Wish) -> None:

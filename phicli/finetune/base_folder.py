@@ -156,9 +156,9 @@ def _size(value: Any) -> int:
         TypeError, ValueError: it is none.
     """
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{str(value)[:40]!r} is no whole number")
+        raise TypeError(f"{str(value)[:40]!r} is not a whole number")
     if not 0 < value <= _LARGEST_SIZE:
-        raise ValueError(f"{str(value)[:40]} is no size")
+        raise ValueError(f"{str(value)[:40]} is not a size")
     return value
 
 

@@ -53,11 +53,11 @@ def special_tokens_in(tokenizer: Mapping[str, Any]) -> SpecialTokens:
     """
     added = tokenizer.get("added_tokens") or []
     if not isinstance(added, list) or not all(isinstance(one, dict) for one in added):
-        raise NotAModelError("tokenizer.json cannot be used: added_tokens is no list of tokens", _AGAIN)
+        raise NotAModelError("tokenizer.json cannot be used: added_tokens is not a list of tokens", _AGAIN)
     for one in added:
         number, content = one.get("id"), one.get("content")
         if isinstance(number, bool) or not isinstance(number, int) or not isinstance(content, str) or number < 0:
-            raise NotAModelError(f"tokenizer.json cannot be used: {str(one)[:80]} is no token", _AGAIN)
+            raise NotAModelError(f"tokenizer.json cannot be used: {str(one)[:80]} is not a token", _AGAIN)
     literals = {one["id"]: one["content"] for one in added}
     strips = frozenset(one["id"] for one in added if one.get("rstrip"))
     prefix = "Prepend" in json.dumps(tokenizer.get("normalizer"))

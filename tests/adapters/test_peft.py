@@ -242,7 +242,8 @@ def test_a_config_that_is_none(tmp_path: Path, content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"lora_alpha": "8"}, {"lora_alpha": True}, {"lora_alpha": None}, {"alpha_pattern": [1]}]
+    "change",
+    [{"lora_alpha": "8"}, {"lora_alpha": True}, {"lora_alpha": None}, {"lora_alpha": 10**400}, {"alpha_pattern": [1]}],
 )
 def test_a_config_with_values_of_the_wrong_type(tmp_path: Path, change: dict[str, Any]) -> None:
     with pytest.raises(IntegrityError):
