@@ -80,11 +80,11 @@ def eval_(
     from phicli.ui.bench.progress import measuring
 
     output = output_format(as_json=as_json, jsonl=jsonl, csv=csv, markdown=markdown)
+    asked = models_to_ask(ctx, models or ())
     options = EvalOptions(
         question_set, max_tokens, context, read_asked(settings), *engines_of(ctx, engine, llama_server),
         limit, restart, seed, memory_check=memory_check, adapters=adapters_of(adapter),
     )  # fmt: skip
-    asked = models_to_ask(ctx, models or ())
     with measuring(quiet=quiet) as (terminal, line):
         say_of_remotes(terminal, asked, quiet=quiet)
         findings = evaluate_models(asked, options, line)

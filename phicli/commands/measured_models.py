@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from phicli.commands.bench_options import refuse
 from phicli.commands.locating import as_remote
+from phicli.commands.options import was_typed
 from phicli.commands.remotes.elsewhere import remote_of
 from phicli.commands.remotes.notices import say_of_remote
 from phicli.engine.settings import FIELDS
@@ -27,8 +28,14 @@ def models_to_ask(ctx: Any, typed: Sequence[str]) -> tuple[str | RemoteModelName
         NotFoundError: there is no such model.
     """
     models = tuple(remote_of(name) or name for name in typed)
-    if models and all(isinstance(one, RemoteModelName) for one in models):
+    remotes = [one for one in models if isinstance(one, RemoteModelName)]
+    if remotes and len(remotes) == len(models):
         refuse(ctx, _OF_THIS_MACHINE, "is for models on this machine, and these are on remotes")
+    if remotes and was_typed(ctx, "adapter"):
+        raise UsageError(
+            f"--adapter is for models on this machine, and {remotes[0].reference} is on a remote",
+            "name the adapter with its model: MODEL+ADAPTER",
+        )
     for name in typed:
         _check_found(name)
     return models

@@ -177,6 +177,7 @@ def test_a_key_is_sent_to_its_remote_and_shown_nowhere(phi: Phi, known: str, tmp
         (("eval", "lab/", "--set", "arithmetic"), "the name of the model is missing after lab/"),
         (("eval", "lab/phi-4", "--set", "arithmetic", "--threads", "2"), "--threads is for models on this machine"),
         (("eval", "lab/phi-4", "--set", "arithmetic", "--context", "512"), "--context is for models on this machine"),
+        (("eval", "tiny-phi", "lab/phi-4", "--set", "arithmetic", "--adapter", "x"), "lab/phi-4 is on a remote"),
         (("bench", "lab/phi-4", "tiny-phi"), "cannot be compared with tiny-phi"),
         (("bench", "tiny-phi", "lab/phi-4"), "cannot be compared with tiny-phi"),
         (("bench", "lab/phi-4", "lab/other"), "cannot be compared with lab/other"),
