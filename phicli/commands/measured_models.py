@@ -33,7 +33,7 @@ def models_to_ask(ctx: Any, typed: Sequence[str]) -> tuple[str | RemoteModelName
         refuse(ctx, _OF_THIS_MACHINE, "is for models on this machine, and these are on remotes")
     if remotes and was_typed(ctx, "adapter"):
         raise UsageError(
-            f"--adapter is for models on this machine, and {remotes[0].reference} is on a remote",
+            f"--adapter is for models on this machine, but {remotes[0].reference} is on a remote",
             "name the adapter with its model: MODEL+ADAPTER",
         )
     for name in typed:
