@@ -21,7 +21,6 @@ StopReason = Literal["stop", "length"]
 SAMPLERS: Final = ("penalties", "dry", "top_n_sigma", "top_k", "typ_p", "top_p", "min_p", "xtc", "temperature")
 """The samplers of llama.cpp in their usual order (``common/common.h``); those that nothing sets do nothing."""
 
-
 NO_ADAPTERS: Final = "none"
 """What is typed in place of an adapter by who wants none."""
 
