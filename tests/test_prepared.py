@@ -96,6 +96,7 @@ def test_one_that_takes_too_long_is_killed_and_one_that_was_killed_says_so(
     endless = ["chat", "storyteller", "Tell me a very long story.", "-n", "60000", "--temperature", "1", "--seed", "1"]
     with pytest.raises(subprocess.TimeoutExpired):
         prepared.run(endless, environment, None, 5)
+    wait_until(lambda: not commands(prepared))  # else the one that was killed could be taken for the next one
     with ThreadPoolExecutor(1) as threads:
         running = threads.submit(prepared.run, endless, environment, None, 120)
         wait_until(lambda: bool(commands(prepared)))
