@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from benchmarks.models import synthetic_file
 from benchmarks.sides import phi_of
@@ -75,16 +75,15 @@ def run(path: Path, prompt: str) -> Times:
             [PHI, "chat", str(path), prompt, "-n", "1", "-q", "--no-stdin"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment,
         )  # fmt: skip
-        watch = _MappedWatch(path, log, process.pid)
-        watch.start()
         assert process.stdout is not None
-        first = os.read(process.stdout.fileno(), 1)
-        first_s = time.monotonic() - began
-        process.stdout.read()
-        if process.wait() or not first:
+        with _MappedWatch(path, log, process.pid) as watch:
+            first = os.read(process.stdout.fileno(), 1)
+            first_s = time.monotonic() - began
+            process.stdout.read()
+            process.wait()
+            ended_s = time.monotonic() - began
+        if process.returncode or not first:
             raise RuntimeError(f"phi chat ended with {process.returncode} and printed {first!r}")
-        ended_s = time.monotonic() - began
-        watch.join()
         lines = (line.split("\t", 4) for line in log.read_text("utf-8", "replace").splitlines())
         events = [Event(float(at) - began, float(cpu), int(pid), kind, what) for at, cpu, pid, kind, what in lines]
     times = steps(events, path, process.pid)
@@ -130,29 +129,38 @@ def steps(events: Iterable[Event], path: Path, phi: int) -> Times:
 
 
 class _MappedWatch(threading.Thread):
-    """Looks when the engine's process has the file in its address space; never where there is no ``/proc``."""
+    """While it is entered, looks when the engine has the file in its address space; needs ``/proc``."""
 
     def __init__(self, path: Path, log: Path, phi: int) -> None:
         super().__init__(daemon=True)
         self._path, self._log, self._phi = str(path), log, phi
+        self._left = threading.Event()
         self.mapped_at = 0.0
 
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._left.set()
+        self.join()
+
     def run(self) -> None:
-        """Look until the file is mapped, or the process is gone."""
+        """Look until the file is mapped, the engine is gone, or nobody waits for it: a zombie can be read for ever."""
+        while not (engine := self._engine()):
+            if self._left.wait(_LOOK_S):
+                return
         with contextlib.suppress(OSError):
-            maps = Path(f"/proc/{self._engine()}/maps")
+            maps = Path(f"/proc/{engine}/maps")
             while self._path not in maps.read_text("utf-8", "replace"):
-                time.sleep(_LOOK_S)
+                if self._left.wait(_LOOK_S):
+                    return
             self.mapped_at = time.monotonic()
 
     def _engine(self) -> int:
-        """The engine's process id, once it is in the log."""
-        while Path(f"/proc/{self._phi}").exists():
-            pids = {int(line.split("\t")[2]) for line in self._log.read_text("utf-8", "replace").splitlines()}
-            if others := pids - {self._phi}:
-                return others.pop()
-            time.sleep(_LOOK_S)
-        raise ProcessLookupError
+        """The engine's process id, once it is in the log; 0 before."""
+        pids = {int(line.split("\t")[2]) for line in self._log.read_text("utf-8", "replace").splitlines()}
+        return next(iter(pids - {self._phi}), 0)
 
 
 def drop_from_memory(path: Path) -> None:

@@ -37,6 +37,9 @@ _AS_DATA = frozenset({"--json", "--events"})
 """Options with which an error is printed as an object, too."""
 _FULL_STOP = re.compile(r"(?<=[\w)\]'\"])\.\s*$")
 
+_FROM_C = "PyCapsule_Import could not import"
+"""How Python begins the only error that has no cause: any error there, and nothing is missing from the library."""
+
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
@@ -103,9 +106,7 @@ def main(argv: Sequence[str]) -> int:
 def interrupted(argv: Sequence[str]) -> int:
     """The exit code after an interruption that came before :func:`main` could see it; with ``--json`` it is told."""
     options = _options(argv)
-    as_json = not _AS_DATA.isdisjoint(options)
-    terminal = Terminal.current()
-    code = _report(terminal, _command(options), _INTERRUPTED, as_json=True) if as_json else _INTERRUPTED.exit_code
+    code = _stopped(Terminal.current(), _command(options), as_json=not _AS_DATA.isdisjoint(options))
     settle()
     return code
 
@@ -134,7 +135,7 @@ def _run(terminal: Terminal, argv: list[str]) -> int:  # noqa: PLR0911 (one retu
         closed = isinstance(error.__context__, OSError) and error.__context__.errno == errno.EPIPE
         return OutputClosedError.exit_code if closed else int(error.code or 0)
     except (KeyboardInterrupt, typer.Abort):
-        return _report(terminal, command, _INTERRUPTED, as_json=True) if as_json else _INTERRUPTED.exit_code
+        return _stopped(terminal, command, as_json=as_json)
     except PhiError as error:
         return _report(terminal, command, error, as_json=as_json)
     except typer.TyperException as error:
@@ -142,6 +143,8 @@ def _run(terminal: Terminal, argv: list[str]) -> int:  # noqa: PLR0911 (one retu
     except OSError as error:
         return _report(terminal, command, _from_system(error), as_json=as_json)
     except Exception as error:  # noqa: BLE001 (the one place: a bug is reported, not thrown at a person)
+        if _hides_interruption(error):
+            return _stopped(terminal, command, as_json=as_json)
         return _report(terminal, command, _bug(error), as_json=as_json)
 
 
@@ -165,6 +168,11 @@ def _first(words: Sequence[str], known: Container[str], aliases: Mapping[str, st
         if (name := aliases.get(word, word)) in known:
             return name, words[place + 1 :]
     return "", ()
+
+
+def _stopped(terminal: Terminal, command: str, *, as_json: bool) -> int:
+    """The exit code of an interruption, of which people read nothing and programs an object."""
+    return _report(terminal, command, _INTERRUPTED, as_json=True) if as_json else _INTERRUPTED.exit_code
 
 
 def _report(terminal: Terminal, command: str, error: PhiError, *, as_json: bool) -> int:
@@ -237,3 +245,12 @@ def _bug(error: Exception) -> PhiError:
         f"unexpected {type(error).__name__}: {error}",
         "this is a bug in phi; run the command again with PHI_DEBUG=1 and report the output",
     )
+
+
+def _hides_interruption(error: BaseException | None) -> bool:
+    """Whether ``error`` was made of an interruption: while a class is made, or a module of C imports another."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt) or (isinstance(error, ImportError) and _FROM_C in str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -103,6 +103,93 @@ def test_an_interruption_while_the_program_loads(environment: dict[str, str], mo
         assert done.stdout == ""
 
 
+LOST = """
+import time
+
+class Bad:
+    def __del__(self):
+        {what}
+
+from phicli.__main__ import entry
+import phicli.app
+
+def main(arguments):
+    bad = Bad()
+    del bad
+    time.sleep(30 if {lost} else 0)
+    return 0
+
+phicli.app.main = main
+entry()
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "code", "said"),
+    [("raise KeyboardInterrupt", 130, ""), ("raise ValueError('seen')", 0, "ValueError: seen")],
+    ids=["interruption", "error"],
+)
+def test_an_interruption_that_python_ignores(environment: dict[str, str], what: str, code: int, said: str) -> None:
+    """Such as in a destructor, or in what an import calls when a module is there."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOST.format(what=what, lost=code == 130)],
+        env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=20,
+    )  # fmt: skip
+    assert done.returncode == code
+    assert (said in done.stderr) if said else done.stderr == ""
+
+
+def hidden(how: str) -> Exception:
+    """What Python 3.11 makes of an interruption in such a place."""
+
+    class Interrupted:
+        def __set_name__(self, owner: type, name: str) -> None:
+            raise KeyboardInterrupt
+
+    try:
+        if how == "class":
+            type("Made", (), {"field": Interrupted()})
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise ValueError("while it was tidied")  # noqa: B904 (as it happens)
+    except (RuntimeError, ValueError) as error:
+        return error
+    except KeyboardInterrupt:  # from Python 3.12 on nothing is hidden there
+        return ValueError()
+
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
+@pytest.mark.parametrize("how", ["class", "tidying", "module"])
+def test_an_interruption_that_python_makes_another_error_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], how: str, as_json: bool
+) -> None:
+    error = hidden(how) if how != "module" else ImportError('PyCapsule_Import could not import module "_socket"')
+    if how == "class" and not isinstance(error, RuntimeError):
+        pytest.skip("this Python hides no interruption there")
+
+    def broken(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(app, "app", broken)
+    assert app.main(["list", *(["--json"] if as_json else [])]) == 130
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert ("interrupted" in printed.out) if as_json else printed.out == ""
+
+
+def test_an_error_that_is_no_interruption_is_still_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(**_: object) -> None:
+        raise ImportError("no module named this")
+
+    monkeypatch.delenv("PHI_DEBUG", raising=False)
+    monkeypatch.setattr(app, "app", broken)
+    assert app.main(["list"]) == 1
+    assert "a bug in phi" in capsys.readouterr().err
+
+
 def test_stray_bytes_are_no_answer(environment: dict[str, str], folder: Path) -> None:
     path = put_in_cache(folder, "some/repo", "m-Q8_0.gguf", b"x")
     person = Person(environment | {"PYTHONIOENCODING": "utf-8:strict"}, "rm", "some/repo")

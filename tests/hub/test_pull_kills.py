@@ -80,7 +80,7 @@ def test_killed_again_and_again(
                 process.wait(chance.uniform(0.2, 1.2))
         process.send_signal(signal.SIGKILL if round_ % 2 else signal.SIGINT)
         _, errors = process.communicate(timeout=60)
-        assert b"Traceback" not in errors
+        assert b"Traceback" not in errors, errors.decode()
         assert process.returncode in (0, 130, -signal.SIGKILL, -signal.SIGINT)
         check_nothing_wrong(folder, digest)
         kept = sum(file.stat().st_size for file in partial_files(folder))

@@ -8,10 +8,12 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Timer
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,6 +22,11 @@ from phicli.records.history import History
 from phicli.storage import sqlite_file as module
 from tests.support.disks import small_file_system
 from tests.support.runs import ENTRY, entry
+
+
+def sleeping_with(monkeypatch: pytest.MonkeyPatch, sleep: Callable[[float], None]) -> None:
+    """Only in that module: other threads of the tests sleep as well."""
+    monkeypatch.setattr(module, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
 
 
 @pytest.fixture
@@ -198,7 +205,7 @@ def test_one_that_is_let_go_in_time(kept: History) -> None:
 def test_another_process_is_waited_for_only_once(taken: History, monkeypatch: pytest.MonkeyPatch) -> None:
     """A benchmark of many settings keeps many runs, and shows none of them before."""
     pauses: list[float] = []
-    monkeypatch.setattr(module.time, "sleep", pauses.append)
+    sleeping_with(monkeypatch, pauses.append)
     patient = History(taken.path, wait_s=0.2)
     assert patient.try_add(entry(1)) == patient.try_add(entry(2)) != None  # noqa: E711 (the sentence is the same)
     first = len(pauses)
@@ -211,7 +218,7 @@ def test_somebody_who_waits_can_interrupt_it(taken: History, monkeypatch: pytest
     def interrupt(_: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module.time, "sleep", interrupt)
+    sleeping_with(monkeypatch, interrupt)
     with pytest.raises(KeyboardInterrupt):
         taken.entries()
 
