@@ -252,5 +252,5 @@ def _hides_interruption(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, KeyboardInterrupt) or (isinstance(error, ImportError) and _FROM_C in str(error)):
             return True
-        error = error.__cause__ or error.__context__
+        error = error.__cause__
     return False
