@@ -176,3 +176,13 @@ def test_the_user_interface_resolves_nothing() -> None:
                 assert not looks_up, f"{path.relative_to(PACKAGE)} imports {module}.{name}"
         if path.name != "plot.py":  # which writes the file that was asked for
             assert not re.search(r"\.(exists|is_file|iterdir|lstat)\(", text), path
+
+
+def test_only_one_module_names_the_files_of_peft() -> None:
+    where = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and str(node.value).startswith(("adapter_config.", "adapter_model"))
+    }
+    assert where == {"hub/peft_files.py"}

@@ -25,6 +25,7 @@ from phicli.errors import DoesNotFitError, NotAnAdapterError, UsageError
 from phicli.gguf_file.adapter import AdapterHeader, check_base, read_adapter
 from phicli.gguf_file.names import stem_of
 from phicli.gguf_file.types import GgufHeader
+from phicli.hub.peft_files import CONFIG
 from phicli.hub.store import free_bytes
 from phicli.hub.write_errors import writing
 from phicli.paths import data_dir, expand
@@ -117,7 +118,7 @@ class _Wish:
 def _add_file(path: Path, wish: _Wish) -> Added:
     if path.suffix.lower() == ".safetensors" and path.is_file():
         raise NotAnAdapterError(
-            f"{path} needs an adapter_config.json in the same folder, which has the scale of the adapter",
+            f"{path} needs an {CONFIG} in the same folder, which has the scale of the adapter",
             "name the folder that PEFT saved (model.save_pretrained)",
         )
     header = read_adapter(path)

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from phicli.adapters.peft_config import CONFIG, number_in
+from phicli.adapters.peft_config import number_in
 from phicli.errors import IntegrityError, NotAnAdapterError
 from phicli.gguf_file.diagnose import GET_AGAIN
+from phicli.hub.peft_files import CONFIG
 
 _PLAIN: Final = re.compile(r"\^?(?:(?:[A-Za-z0-9_.]|\\[.dw]|\[[A-Za-z0-9_.-]+\])[*+?]?|[(|)](?![*+?]))+\$?")
 """A pattern that cannot take long on a short name: nothing is repeated within what is repeated."""

@@ -14,15 +14,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from phicli.adapters.alphas import alpha_of
-from phicli.adapters.peft_config import AGAIN, CONFIG, base_name_of, number_in, read_config, refuse_kinds, refused
+from phicli.adapters.peft_config import AGAIN, base_name_of, number_in, read_config, refuse_kinds, refused
 from phicli.adapters.safetensors import SafetensorsFile, SavedTensor, read_safetensors
 from phicli.errors import IntegrityError, NotAnAdapterError, NotFoundError
 from phicli.gguf_file.adapter import EMBEDDING, shape_text
 from phicli.gguf_file.diagnose import GET_AGAIN
+from phicli.hub.peft_files import CONFIG, PARTS, PICKLE, WEIGHTS
 
-WEIGHTS: Final = "adapter_model.safetensors"
-_PICKLE: Final = "adapter_model.bin"
-_PARTS: Final = "adapter_model*-of-*.safetensors"
 _TENSOR: Final = re.compile(
     r"(?:base_model\.model\.)?(.+)\.lora_(?:([AB])(?:\.[A-Za-z0-9_-]+)?\.weight|embedding_([AB])(?:\.[A-Za-z0-9_-]+)?)"
 )
@@ -74,7 +72,7 @@ def is_peft_folder(path: Path) -> bool:
 
 def folder_of(path: Path) -> Path | None:
     """The folder of the adapter that ``path`` means: itself, or that of one of its files; None for something else."""
-    folder = path.parent if path.name in (CONFIG, WEIGHTS, _PICKLE) else path
+    folder = path.parent if path.name in (CONFIG, WEIGHTS, PICKLE) else path
     return folder if is_peft_folder(folder) else None
 
 
@@ -176,12 +174,12 @@ def _unknown(folder: Path, name: str) -> NotAnAdapterError:
 
 
 def _without_weights(folder: Path) -> NotFoundError:
-    if (folder / _PICKLE).exists():
+    if (folder / PICKLE).exists():
         return NotFoundError(
-            f"{folder} has its weights in {_PICKLE}, a Python pickle, which phi does not read: it could run any code",
+            f"{folder} has its weights in {PICKLE}, a Python pickle, which phi does not read: it could run any code",
             "save it again with PEFT: model.save_pretrained(FOLDER, safe_serialization=True)",
         )
-    if parts := sorted(folder.glob(_PARTS)):
+    if parts := sorted(folder.glob(PARTS)):
         return NotFoundError(
             f"{folder} has its weights in {len(parts)} parts ({parts[0].name}), which neither phi nor PEFT reads",
             f"put them into one {WEIGHTS}: safetensors.torch.save_file(ALL_TENSORS, '{WEIGHTS}')",

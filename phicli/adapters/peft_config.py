@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from phicli.errors import IntegrityError, NotAnAdapterError
 from phicli.gguf_file.diagnose import GET_AGAIN, unreadable
+from phicli.hub.peft_files import CONFIG
 from phicli.paths import read_small
 
-CONFIG: Final = "adapter_config.json"
 AGAIN: Final = (
     "merge it with PEFT (model.merge_and_unload()) and convert that model to GGUF; or train it with plain LoRA: "
     "LoraConfig(target_modules='all-linear'); see docs/adapters.md"

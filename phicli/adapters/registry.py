@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from phicli.catalog.names import squash
-from phicli.errors import NotFoundError, UsageError
+from phicli.errors import IntegrityError, NotFoundError, PhiError, UsageError
 from phicli.paths import data_dir, read_small, write_atomically
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -68,11 +68,25 @@ def adapters_dir() -> Path:
 
 def registered() -> tuple[RegisteredAdapter, ...]:
     """All adapters by name, whether or not their files are still there; a damaged record is left out."""
-    try:
-        files = sorted(adapters_dir().glob("*.json"))
-    except OSError:
-        files = []
-    return tuple(adapter for file in files if (adapter := _load(file)) is not None)
+    return tuple(adapter for file in _records() if (adapter := _load(file)) is not None)
+
+
+def damaged_records() -> tuple[Path, ...]:
+    """The records that :func:`registered` leaves out."""
+    return tuple(file for file in _records() if _load(file) is None and file.exists())
+
+
+def find_damaged(name: str) -> RegisteredAdapter | None:
+    """What is left of the adapter called ``name`` whose record is damaged: the file that was converted, or the record.
+
+    None where there is no such record.
+    """
+    record = next((file for file in damaged_records() if squash(file.stem) == squash(name)), None)
+    if record is None:
+        return None
+    converted = record.with_suffix(".gguf")
+    path = converted if converted.is_file() else record
+    return RegisteredAdapter(record.stem, path, "", None, None, path.stat().st_size, 0)
 
 
 def find(name: str) -> RegisteredAdapter | None:
@@ -103,8 +117,13 @@ def name_of(path: Path) -> str:
     return next((adapter.name for adapter in registered() if adapter.path == path), str(path))
 
 
-def unknown(name: str) -> NotFoundError:
-    """The error for an adapter that is not here; names that come close are in its hint."""
+def unknown(name: str) -> PhiError:
+    """The error for an adapter that is not here, or has a damaged record; names that come close are in its hint."""
+    if (damaged := find_damaged(name)) is not None:
+        return IntegrityError(
+            f"the record of the adapter {damaged.name} is damaged: {_record(damaged.name)}",
+            f"add the adapter again: {HOW_TO_ADD} --as {damaged.name}; or remove it: phi adapters rm {damaged.name}",
+        )
     names = [adapter.name for adapter in registered()]
     close = get_close_matches(name.lower(), names, n=3, cutoff=0.6)
     if close:
@@ -167,6 +186,13 @@ def free_name(candidates: Iterable[str]) -> str:
     )
     tries = (base, *(f"{base}-{number}" for number in range(2, 10_000)))
     return next(name for name in tries if squash(name) not in used)
+
+
+def _records() -> list[Path]:
+    try:
+        return sorted(adapters_dir().glob("*.json"))
+    except OSError:
+        return []
 
 
 def _record(name: str) -> Path:

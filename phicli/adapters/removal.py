@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from phicli.adapters.registry import RegisteredAdapter, find, forget, unknown
+from phicli.adapters.registry import RegisteredAdapter, find, find_damaged, forget, unknown
 from phicli.hub.write_errors import writing
 from phicli.paths import data_dir
 
 
 def adapters_to_remove(names: Sequence[str]) -> tuple[RegisteredAdapter, ...]:
-    """The adapters called ``names``, each once, whether or not their files are still there.
+    """The adapters called ``names``, each once, whether or not their files and records are still good.
 
     Raises:
         NotFoundError: there is none of that name; nothing is removed then.
     """
     found: dict[str, RegisteredAdapter] = {}
     for name in names:
-        adapter = find(name)
+        adapter = find(name) or find_damaged(name)
         if adapter is None:
             raise unknown(name)
         found[adapter.name] = adapter

@@ -10,11 +10,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from phicli.adapters.peft import WEIGHTS, is_peft_folder
-from phicli.adapters.peft_config import CONFIG
+from phicli.adapters.peft import is_peft_folder
 from phicli.catalog.names import is_repo_name
 from phicli.errors import NotFoundError, UsageError
 from phicli.gguf_file.names import is_gguf_name
+from phicli.hub.peft_files import CONFIG, WEIGHTS
 from phicli.units import listed
 
 _DEEPEST: Final = 3

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from phicli.commands.finetuned_adapter import check_free_name, check_room, converted
 from phicli.errors import DoesNotFitError, PhiError, UsageError, UserInterruptError
 from phicli.finetune.options import DTYPE_BYTES, Recipe
 from phicli.hub.write_errors import writing
@@ -17,12 +18,11 @@ from phicli.ui.finetune import TrainingScreen, print_plan, print_rehearsed, prin
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
 from phicli.ui.tidy_end import tidy_end
-from phicli.units import format_bytes
+from phicli.units import format_bytes, how_far
 
 if TYPE_CHECKING:
     from phicli.adapters.adding import Added
     from phicli.finetune.preparing import Prepared, Wish
-    from phicli.finetune.run_folder import RunFolder
     from phicli.training_data.lines import OnBytes
 
 
@@ -60,7 +60,7 @@ def finetune_model(terminal: Terminal, asked: Asked) -> None:
     require_extra()
     with tidy_end():
         wish = _wish(asked)
-        _check_name(asked, wish)
+        check_free_name(asked.name, wish.folder)
         _check_evaluation(asked, wish)
         if asked.dry_run:
             _rehearse(terminal, wish, as_json=asked.as_json)
@@ -71,7 +71,9 @@ def finetune_model(terminal: Terminal, asked: Asked) -> None:
 def _rehearse(terminal: Terminal, wish: Wish, *, as_json: bool) -> None:
     from phicli.finetune.preparing import rehearse
 
-    print_rehearsed(terminal, _read(terminal, wish, rehearse), wish, as_json=as_json)
+    prepared = _read(terminal, wish, rehearse)
+    check_room(prepared.needs.trainable)
+    print_rehearsed(terminal, prepared, wish, as_json=as_json)
 
 
 def _run(terminal: Terminal, asked: Asked, wish: Wish) -> None:
@@ -83,8 +85,12 @@ def _run(terminal: Terminal, asked: Asked, wish: Wish) -> None:
             print_plan(terminal, prepared, wish)
         result = wish.folder.result()
         if result is None:
+            check_room(prepared.needs.trainable)
             result = _trained(terminal, asked, wish, prepared)
-        added = _added(wish.folder, asked.name)
+        with StatusLine(terminal) as status:
+            added = converted(
+                wish.folder, asked.name, wish.command, lambda *done: status.update(how_far("converting", *done))
+            )
     _finish(terminal, asked, wish, result, added)
 
 
@@ -121,14 +127,6 @@ def check_options(asked: Asked) -> None:
         raise UsageError(f"--split {asked.share} is not a share", "give a number between 0 and 1: --split 0.1")
     if asked.recipe.dtype and asked.recipe.dtype not in DTYPE_BYTES:
         raise UsageError(f"--dtype {asked.recipe.dtype} is unknown", f"choose one of: {', '.join(DTYPE_BYTES)}")
-
-
-def _check_name(asked: Asked, wish: Wish) -> None:
-    """Return if the adapter may get its name: a training may take hours before it does."""
-    from phicli.adapters.adding import check_free
-
-    if asked.name is not None:
-        check_free(asked.name, wish.folder.adapter)
 
 
 def _check_evaluation(asked: Asked, wish: Wish) -> None:
@@ -175,9 +173,10 @@ def _trained(terminal: Terminal, asked: Asked, wish: Wish, prepared: Prepared) -
         raise _interrupted(wish) from None
     if screen.result is None:
         raise _interrupted(wish)
-    write_output(wish.folder.curve, svg(f"{wish.base.name}: loss", *screen.curves).encode())
     result = {**screen.result, "estimated_s": screen.estimated_s, "needed_memory_bytes": prepared.needs.memory}
-    wish.folder.write_result(result)
+    with writing("the folder", wish.folder.path, "check its permissions", again="nothing is trained again"):
+        write_output(wish.folder.curve, svg(f"{wish.base.name}: loss", *screen.curves).encode())
+        wish.folder.write_result(result)
     return result
 
 
@@ -222,9 +221,3 @@ def _interrupted(wish: Wish) -> UserInterruptError:
     if found is None:
         return UserInterruptError("stopped before anything was learned", "the same command begins again")
     return UserInterruptError(f"stopped; the checkpoint after step {found.step} is saved", "the same command continues")
-
-
-def _added(folder: RunFolder, name: str | None) -> Added:
-    from phicli.adapters.adding import add
-
-    return add(folder.adapter, name=name, label=folder.path.name)

@@ -13,12 +13,16 @@ from typing import Any, Final
 
 from phicli.adapters.safetensors import read_safetensors
 from phicli.errors import PhiError
+from phicli.finetune.run_files import is_count, is_number, object_in
+from phicli.hub.peft_files import CONFIG, WEIGHTS
 
 KEPT: Final = 2
 """Checkpoints that are kept."""
 _NAME: Final = re.compile(r"step-(\d{7,})")
 _STATE: Final = "state.json"
-_ADAPTER: Final = ("adapter_model.safetensors", "adapter_config.json")
+_STATE_BYTES: Final = 1 << 30
+"""It has a loss for each step."""
+_CURVES: Final = ("losses", "validations")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,21 +109,28 @@ def damaged(folder: Path) -> tuple[str, ...]:
 
 def is_adapter(folder: Path) -> bool:
     """Whether ``folder`` has a complete adapter, as PEFT saves it."""
-    weights, config = (folder / name for name in _ADAPTER)
-    return config.is_file() and _is_whole(weights)
+    return object_in(folder / CONFIG) is not None and _is_whole(folder / WEIGHTS)
 
 
 def _read(folder: Path) -> Checkpoint | None:
     """The checkpoint in ``folder``; None where something of it is missing or damaged."""
-    try:
-        state = json.loads((folder / _STATE).read_bytes())
-        step, worse = int(state["step"]), int(state["worse"])
-        curves = {name: [(int(at), float(loss)) for at, loss in state[name]] for name in ("losses", "validations")}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
+    state, step = object_in(folder / _STATE, _STATE_BYTES) or {}, _step_of(folder)
+    if state.get("step") != step or not is_count(state.get("worse")):
+        return None
+    if not all(_is_curve(state.get(name), step) for name in _CURVES):
         return None
     if not is_adapter(folder / "adapter") or not _is_whole(folder / "optimizer.safetensors"):
         return None
-    return Checkpoint(folder, step, {**curves, "worse": worse})
+    return Checkpoint(folder, step, {name: [*map(tuple, state[name])] for name in _CURVES} | {"worse": state["worse"]})
+
+
+def _is_curve(points: Any, step: int) -> bool:
+    """Whether ``points`` are steps up to ``step``, each with a loss."""
+    return isinstance(points, list) and all(
+        isinstance(point, list) and len(point) == 2 and is_count(point[0]) and 0 < point[0] <= step
+        and is_number(point[1])
+        for point in points
+    )  # fmt: skip
 
 
 def _is_whole(path: Path) -> bool:
@@ -132,7 +143,11 @@ def _is_whole(path: Path) -> bool:
 
 def _complete(folder: Path) -> list[Path]:
     found = [path for path in folder.glob("step-*") if _NAME.fullmatch(path.name) and path.is_dir()]
-    return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]))
+    return sorted(found, key=_step_of)
+
+
+def _step_of(folder: Path) -> int:
+    return int(folder.name.rpartition("-")[2])
 
 
 def _flush(path: Path) -> None:

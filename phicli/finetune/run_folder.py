@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from phicli.errors import UsageError
-from phicli.finetune.checkpoints import is_adapter
+from phicli.errors import IntegrityError, UsageError
+from phicli.finetune.checkpoints import is_adapter, latest
+from phicli.finetune.run_files import FORMAT, read_result, read_run
 from phicli.hub.write_errors import new_folders
 from phicli.jobs.locking import LockFile
-from phicli.paths import read_small, write_output
+from phicli.paths import write_output
 
 _RUN: Final = "run.json"
 _RESULT: Final = "result.json"
@@ -82,12 +84,35 @@ class RunFolder:
         return self.path / "training.log"
 
     def read(self) -> Mapping[str, Any] | None:
-        """What the run is; None for a folder that is none or does not exist."""
-        return _object(self.path / _RUN)
+        """What the run is; None for a folder that is none or does not exist.
+
+        Raises:
+            IntegrityError: ``run.json`` is damaged, or was written by a newer phi.
+            UsageError: it cannot be read.
+        """
+        try:
+            return read_run(self.path / _RUN)
+        except IntegrityError as error:
+            if is_adapter(self.adapter):
+                error.hint += f"; its adapter is complete: phi adapters add {shlex.quote(str(self.adapter))}"
+            raise
 
     def result(self) -> Mapping[str, Any] | None:
-        """What came of the run; None as long as it is not finished, or if its adapter is no longer there."""
-        return _object(self.path / _RESULT) if is_adapter(self.adapter) else None
+        """What came of the run; None as long as it is not finished, or if its adapter is no longer there.
+
+        Raises:
+            IntegrityError: nothing says what came of it but the adapter, and the training would begin again.
+        """
+        if not is_adapter(self.adapter):
+            return None
+        found = read_result(self.path / _RESULT)
+        if found is None and latest(self.checkpoints) is None:
+            raise IntegrityError(
+                f"{self.path} has an adapter, but neither its {_RESULT} nor a checkpoint can be read",
+                f"use the adapter: phi adapters add {shlex.quote(str(self.adapter))}; or train again in another "
+                "folder: --out FOLDER",
+            )
+        return found
 
     def write(self, run: Mapping[str, Any]) -> None:
         """Say what the run is.
@@ -95,7 +120,8 @@ class RunFolder:
         Raises:
             OSError: it cannot be written.
         """
-        write_output(self.path / _RUN, json.dumps(run, indent=2, ensure_ascii=False).encode() + b"\n")
+        content = {"format": FORMAT, **run}
+        write_output(self.path / _RUN, json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n")
         self._marker.unlink(missing_ok=True)
 
     def write_result(self, result: Mapping[str, Any]) -> None:
@@ -111,13 +137,14 @@ class RunFolder:
 
         Raises:
             UsageError: it has another run, or files of somebody else.
+            IntegrityError: what says which run it has is damaged.
         """
         found = self.read()
         if found is None:
             if self.path.exists() and not self._is_free():
                 raise self._other()
             return False
-        before = found.get("identity") or {}
+        before = found["identity"]
         changed = [key for key in {**before, **identity} if before.get(key) != identity.get(key)]
         if changed and self._has_learned():
             raise UsageError(
@@ -227,11 +254,3 @@ def hash_of(path: Path) -> str:
         while piece := file.read(_PIECE):
             digest.update(piece)
     return digest.hexdigest()
-
-
-def _object(path: Path) -> Mapping[str, Any] | None:
-    try:
-        found = json.loads(read_small(path))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None

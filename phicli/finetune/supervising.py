@@ -48,6 +48,7 @@ class TrainingProcess:
 
     def __init__(self, folder: RunFolder, program: Sequence[str] = _WORKER) -> None:
         self._folder, self._began, self._killed, self._step = folder, False, False, 0
+        self._run: Mapping[str, Any] = folder.read() or {}
         spin = {} if "OMP_WAIT_POLICY" in os.environ else _SHORT_SPIN
         environment = {**_GIVE_BACK, **spin, **os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
         package = str(Path(__file__).resolve().parents[2])
@@ -146,12 +147,11 @@ class TrainingProcess:
         return TrainingFailedError(f"the process that trains ended (status {code}){why}", f"see {self._folder.log}")
 
     def _out_of_memory(self, what: str) -> DoesNotFitError:
-        run = self._folder.read() or {}
-        less = with_less_memory(run.get("recipe") or {})
+        less = with_less_memory(self._run.get("recipe") or {})
         after = f" after step {self._step}" if self._step else ""
         if less is None:
             return DoesNotFitError(what + after, f"close other programs, or leave out the longest examples: {_AGAIN}")
-        return DoesNotFitError(what + after, f"continue with less memory: {run.get('command')} {less}")
+        return DoesNotFitError(what + after, f"continue with less memory: {self._run.get('command')} {less}")
 
 
 def _last_line(log: Path, start: int) -> str:

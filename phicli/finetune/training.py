@@ -15,6 +15,7 @@ from phicli.finetune.batching import Schedule
 from phicli.finetune.options import Recipe
 from phicli.finetune.pairs_file import PairsFile
 from phicli.finetune.tensors_file import write_tensors
+from phicli.hub.peft_files import WEIGHTS
 
 _CLIP = 1.0
 """The largest norm of the gradient."""
@@ -104,7 +105,7 @@ class Trainer:
 
         folder.mkdir(exist_ok=True)
         weights = get_peft_model_state_dict(self.model, save_embedding_layers=False)
-        write_tensors(folder / "adapter_model.safetensors", weights)
+        write_tensors(folder / WEIGHTS, weights)
         config = copy(self.model.peft_config["default"])
         config.inference_mode = True
         config.save_pretrained(str(folder))

@@ -15,6 +15,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from phicli.errors import PhiError
 from phicli.finetune.failures import kind_of
 from phicli.finetune.run_folder import RunFolder
 from phicli.jobs.locking import LockFile
@@ -90,11 +91,14 @@ def _held(lock: LockFile, reporter: Reporter, orders: Orders) -> bool:
 
 
 def _train(folder: RunFolder, reporter: Reporter, orders: Orders) -> int:
-    run: Mapping[str, Any] = folder.read() or {}
     try:
+        run: Mapping[str, Any] = folder.read() or {}
         from phicli.finetune.sitting import train
 
         train(folder, run, reporter.say, orders)
+    except PhiError as error:
+        reporter.say("failed", kind="file", reason=error.message)
+        return 1
     except (OSError, MemoryError, RuntimeError) as error:
         reporter.say("failed", kind=kind_of(error), reason=(str(error) or type(error).__name__).splitlines()[0])
         return 1

@@ -171,7 +171,10 @@ def test_damaged_records_are_left_out(phi: Phi, home: Path, tmp_path: Path) -> N
     phi("adapters", "add", str(write_peft(tmp_path / "poems")))
     for name, content in (("a", "{"), ("b", '{"name": "b"}'), ("poems-x", (home / "poems.json").read_text())):
         (home / f"{name}.json").write_text(content)
-    assert [one["name"] for one in phi("adapters", "list", "--json").json["data"]["adapters"]] == ["poems"]
+    data = phi("adapters", "list", "--json").json["data"]
+    assert [one["name"] for one in data["adapters"]] == ["poems"]
+    assert data["damaged_records"] == [str(home / f"{name}.json") for name in ("a", "b", "poems-x")]
+    assert "b.json is damaged; remove it: phi adapters rm b" in " ".join(phi("adapters", "list").err.split())
 
 
 # ------------------------------------------------------------------------------------------------------------------ rm

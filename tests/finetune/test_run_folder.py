@@ -197,10 +197,12 @@ def test_data_that_somebody_put_into_the_folder_of_a_run_stays(tmp_path: Path) -
 def test_a_result_without_its_adapter_is_none(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "run")
     begun(folder)
-    folder.write_result({"step": 1})
+    result = dict.fromkeys(("loss", "validation_loss", "estimated_s"), 0.5)
+    result |= {"step": 1, "early": False, "seconds": 1.0, "peak_bytes": 0, "needed_memory_bytes": 1}
+    folder.write_result(result)
     assert folder.result() is None
     write_no_adapter(folder.adapter)
-    assert folder.result() == {"step": 1}
+    assert folder.result() == result
 
 
 def test_weights_that_are_not_all_there_are_refused(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ RECIPE = {"micro_batch": 4, "checkpointing": False}
 def process(tmp_path: Path, script: str, recipe: dict[str, Any] = RECIPE) -> TrainingProcess:
     folder = RunFolder(tmp_path / "run")
     folder.path.mkdir(exist_ok=True)
-    folder.write({"recipe": recipe, "command": "phi finetune model train.jsonl"})
+    folder.write({"identity": {}, "recipe": recipe, "command": "phi finetune model train.jsonl"})
     start = """import json, os, sys, time
 def say(event, **facts):
     print(json.dumps({'event': event, **facts}), flush=True)

@@ -13,11 +13,9 @@ from phicli.gguf_file.kind import FileKind, kind_by_name
 from phicli.gguf_file.names import is_gguf_name
 from phicli.hub.download.choose import Look
 from phicli.hub.download.listing import some
+from phicli.hub.peft_files import CONFIG, PICKLE, WEIGHTS
 from phicli.hub.types import RemoteFile, RemoteModel, RemoteRepo
 
-CONFIG: Final = "adapter_config.json"
-WEIGHTS: Final = "adapter_model.safetensors"
-PICKLE: Final = "adapter_model.bin"
 _MOST_LOOKS: Final = 8
 
 

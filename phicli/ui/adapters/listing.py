@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from phicli.adapters.description import AdapterDescription
@@ -19,17 +20,29 @@ _RANK, _SOURCE = Column("rank", right=True), Column("source", least=16)
 _LAYOUTS: Final = ((_NAME, _BASE, _RANK, _SIZE, _SOURCE), (_NAME, _BASE, _RANK, _SIZE), (_NAME, _BASE))
 
 
-def print_adapters(terminal: Terminal, rows: Sequence[AdapterDescription], *, as_json: bool) -> None:
+def print_adapters(
+    terminal: Terminal, rows: Sequence[AdapterDescription], damaged: Sequence[Path], *, as_json: bool
+) -> None:
     """A row for each adapter on standard output; what is wrong with one, on standard error.
+
+    Args:
+        terminal: where it is printed.
+        rows: the adapters.
+        damaged: records that cannot be read.
+        as_json: print one object.
 
     Raises:
         OutputClosedError: the reader has closed it.
     """
     if as_json:
-        print_result(terminal, "adapters list", {"adapters": [adapter_data(row) for row in rows]})
+        data = {"adapters": [adapter_data(row) for row in rows], "damaged_records": [*map(str, damaged)]}
+        print_result(terminal, "adapters list", data)
         return
+    for path in damaged:
+        terminal.alarm("warning:", f"{path} is damaged; remove it: phi adapters rm {path.stem}")
     if not rows:
-        terminal.say(f"no adapters yet; to add one: {HOW_TO_ADD}")
+        if not damaged:
+            terminal.say(f"no adapters yet; to add one: {HOW_TO_ADD}")
         return
     print_rows(terminal, _LAYOUTS, [_cells(row) for row in rows])
     for row in rows:
