@@ -53,17 +53,29 @@ class ExampleCounter:
 
 
 class EngineCounter:
-    """Counts with the engine, for files whose prompt format or vocabulary only it knows."""
+    """Counts with the engine, for files whose prompt format or vocabulary only it knows: the same tokens.
 
-    def __init__(self, located: LocatedModel, header: GgufHeader, format_name: str, count: Callable[..., int]) -> None:
+    Args:
+        located: the file.
+        header: of it.
+        format_name: its prompt format.
+        given_answer: the tokens of a prompt with its answer, as :meth:`LocalModel.given_answer` returns them.
+    """
+
+    def __init__(
+        self, located: LocatedModel, header: GgufHeader, format_name: str,
+        given_answer: Callable[..., tuple[tuple[int, ...], int]],
+    ) -> None:  # fmt: skip
         self.model, self.format = located.name, format_name
         self.context_tokens = context_of(located, header)
-        self._count = count
+        self._given_answer = given_answer
 
     def count(self, example: Mapping[str, Any]) -> int:
-        """The tokens of ``example`` in the format of the file, and the token that ends the last answer."""
+        """The tokens of ``example`` in the format of the file; raises what :class:`ExampleCounter` raises."""
         said = conversation_of(example)
-        return self._count(said.messages, tools=declared_for(self.format, said.tools) if said.tools else None) + 1
+        tools = declared_for(self.format, said.tools) if said.tools else None
+        before, answer = said.messages[:-1], said.messages[-1]
+        return len(self._given_answer(before, answer, lambda _notice: None, tools=tools)[0])
 
 
 @contextlib.contextmanager
@@ -84,7 +96,7 @@ def open_counter(located: LocatedModel) -> Iterator[Counter]:
     from phicli.plan.load import Use
 
     with open_model(located, ChatOptions(), Use.CONVERSATION) as opened:
-        yield EngineCounter(located, header, choice.name, opened.model.count)
+        yield EngineCounter(located, header, choice.name, opened.model.given_answer)
 
 
 def context_of(located: LocatedModel, header: GgufHeader) -> int:
