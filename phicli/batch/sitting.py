@@ -78,7 +78,7 @@ class Sitting:
         self._tokens: Counter[str] = Counter()
         self._began: float | None = None
         self._shown_at = 0.0
-        self._alone = True
+        self._alone, self._writes = True, False
         self._asked = self._cut_off = 0
         self._failed, self._broken = len(journal.failed), broken
 
@@ -90,9 +90,8 @@ class Sitting:
         """
         try:
             self._require_saved()
-            if self._wanted.restart:
-                self._wanted.out.write_bytes(b"")
-            self._out.verify()
+            if not self._wanted.restart:
+                self._out.verify()
             pending = self._reading.seen.rows - len(self._journal) + len(self._again)
             self._say_what_was_done(pending)
             if askable := pending - max(0, self._reading.seen.wrong - self._broken):
@@ -130,14 +129,21 @@ class Sitting:
             parallel=self._wanted.parallel,
         )
         with self._target.open(needs, self._watch) as workers, self._out:
-            self._out.advance()
-            self._begin()
+            if not self._wanted.restart:
+                self._write()
             self._began = time.monotonic()
             self._alone = len(workers) == 1
             self._show()
             run(
                 self._items(), [*map(RowWorker, workers)], self._done, on_gone=self._gone, on_draining=self._draining,
             )  # fmt: skip
+
+    def _write(self) -> None:
+        """Begin to write, if that was not done; what a restart discards is there until the first result."""
+        if not self._writes:
+            self._writes = True
+            self._out.advance()  # before the journal: it can be made again from that
+            self._begin()
 
     def _begin(self) -> None:
         """Save the limits that do not make another job of it, and say where earlier answers had others."""
@@ -192,6 +198,7 @@ class Sitting:
 
     def _save(self, row: Row, result: Mapping[str, Any], *, failed: bool, broken: bool = False) -> None:
         elapsed_s = 0.0 if self._began is None else time.monotonic() - self._began
+        self._write()
         self._journal.add(row.number, saved(row, result, broken=broken), elapsed_s, failed=failed)
         self._require_saved()
         self._failed += failed - (row.number in self._again)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from phicli.answering.asked import Asked
 from phicli.batch.job import run_batch
+from phicli.batch.types import Watch
 from phicli.errors import (
     CheckFailedError,
     EngineError,
@@ -16,7 +19,8 @@ from phicli.errors import (
     UsageError,
     UserInterruptError,
 )
-from phicli.jobs.running import WorkerGoneError
+from phicli.jobs.planning import Needs
+from phicli.jobs.running import Worker, WorkerGoneError
 from phicli.jobs.workers import Outcome
 from tests.batch.scripted import (
     ScriptedTarget,
@@ -138,6 +142,29 @@ def test_everything_is_asked_again_when_that_is_wanted(source: Path, out: Path) 
     run_batch(batch_of(source, out), lambda: ScriptedTarget(failing("q1")), Told())
     assert run_batch(batch_of(source, out, restart=True), ScriptedTarget, Told()).asked == 20
     assert not any(line["error"] for line in lines(out))
+
+
+def test_what_is_to_be_replaced_is_there_until_something_is_answered(source: Path, out: Path) -> None:
+    run_batch(batch_of(source, out), ScriptedTarget, Told())
+    journal = out.with_name("out.jsonl.journal")
+    before = out.read_bytes(), journal.read_bytes()
+
+    def wrong(asked: Asked) -> Outcome:
+        raise EngineError("there is no such model")
+
+    class NotLoaded(ScriptedTarget):
+        @contextlib.contextmanager
+        def open(self, needs: Needs, watch: Watch) -> Iterator[Sequence[Worker[Asked, Outcome]]]:
+            raise EngineError("it cannot be loaded")
+            yield ()
+
+    for target in (ScriptedTarget(wrong), NotLoaded()):
+        with pytest.raises(EngineError):
+            run_batch(batch_of(source, out, restart=True), lambda target=target: target, Told())  # type: ignore[misc]
+        assert (out.read_bytes(), journal.read_bytes()) == before
+    assert run_batch(batch_of(source, out), lambda: ScriptedTarget(never), Told()).answered == 20
+    assert run_batch(batch_of(source, out, restart=True), ScriptedTarget, Told()).asked == 20
+    assert out.read_bytes() == before[0]
 
 
 def test_a_worker_that_is_gone_is_left_out_and_said(source: Path, out: Path) -> None:

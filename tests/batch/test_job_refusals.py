@@ -138,15 +138,18 @@ def test_places_that_cannot_be_are_refused(source: Path, out: Path, tmp_path: Pa
         (source, "would replace the input"),
         (tmp_path, "is a folder"),
         (tmp_path / "no" / "out", "the folder does not exist"),
+        (tmp_path / "no" / ".." / source.name, "the folder does not exist"),
         (Path("-"), "--out - is not possible"),
         (Path("/dev/null"), "cannot be written"),
     ):
         with pytest.raises(UsageError, match=message):
             run_batch(batch_of(source, place), ScriptedTarget, Told())
-    journal = tmp_path / "x.journal"
-    journal.write_bytes(source.read_bytes())
-    with pytest.raises(UsageError, match="its journal would replace the input"):
-        run_batch(batch_of(journal, tmp_path / "x"), ScriptedTarget, Told())
+    for name, what in (("x.journal", "its journal"), ("x.journal.lock", "its lock")):
+        beside = tmp_path / name
+        beside.write_bytes(source.read_bytes())
+        with pytest.raises(UsageError, match=f"{what} would replace the input"):
+            run_batch(batch_of(beside, tmp_path / "x"), ScriptedTarget, Told())
+        assert beside.read_bytes() == source.read_bytes()
 
 
 def test_two_batches_into_one_output_are_refused(source: Path, out: Path) -> None:
