@@ -72,6 +72,12 @@ def format_tokens(count: int) -> str:
     return f"{count:,}"
 
 
+def format_pace(per_second: float) -> tuple[str, str]:
+    """How often something happens, with two digits, and the unit: ``("31", "second")``, ``("4.5", "minute")``."""
+    value, unit = (per_second, "second") if per_second >= 0.1 else (60 * per_second, "minute")
+    return (f"{value:.2g}" if value < 10 else f"{value:,.0f}"), unit
+
+
 def format_day(seconds: float) -> str:
     """The local day of a time in seconds since 1970: ``2026-11-22``."""
     from datetime import datetime

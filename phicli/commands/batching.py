@@ -182,17 +182,19 @@ def _target(wanted: BatchOptions, terminal: Terminal, line: MeasuringLine, typed
 
 
 def _some_failed(report: Report, max_tokens: int | None) -> CheckFailedError:
-    message = f"{report.failed} of {counted(report.rows, 'line')} failed"
+    message = f"{report.failed:,} of {counted(report.rows, 'line')} failed"
     if report.broken == report.failed:
         hint = "correct them in another file, and ask that with another --out"
         return CheckFailedError(message, hint, data=report.to_data())
     words = [word for word in sys.argv[1:] if word not in ("--retry-failed", "--restart")]
     more = "--retry-failed"
     if report.some_too_short:
-        words = _without(words, "--max-tokens")
+        words = _without(_without(words, "--max-tokens"), "-n")
         more += f" --max-tokens {_LARGE_TOKENS if max_tokens is None else max_tokens * 4}"
     command = shlex.join(["phi", *words])
     again = f"{command} {more}" if len(command) <= _LONGEST else f"the same command with {more}"
+    if report.broken:
+        again += f"; {counted(report.broken, 'line')} cannot be asked: correct such lines in another file"
     return CheckFailedError(message, f"ask them again: {again}", data=report.to_data())
 
 
