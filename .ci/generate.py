@@ -158,7 +158,6 @@ def kind_rows() -> list[list[str]]:
         row("texts in `stop`", lambda kind: str(kind.most_stop_texts or "any number")),
         row("reasoning in", lambda kind: ", ".join(f"`{one}`" for one in kind.reasoning_fields) or "the text"),
         row("usage in a stream", lambda kind: _yes(kind.usage_option)),
-        row("keep-alive", lambda kind: f"`{kind.keep_alive}`" if kind.keep_alive else "no"),
         row("requests at a time, unless set", lambda kind: str(kind.parallel)),
     ]
 

@@ -1,4 +1,4 @@
-"""Numbers, sizes and lists as people read them."""
+"""Numbers, sizes and lists as people read them, and rows of tables as programs do."""
 
 from __future__ import annotations
 
@@ -19,6 +19,20 @@ def listed(names: Sequence[str], most: int) -> str:
     """``names`` in one line, at most ``most`` of them: ``a, b and 3 more``."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def csv_line(cells: Sequence[str], delimiter: str = ",") -> str:
+    """One row of CSV with its end, a line feed. Cells with any end of a line are quoted.
+
+    Until Python 3.13 the module csv leaves a lone carriage return unquoted unless its own line ends have one, and then
+    refuses to read it.
+    """
+    import csv
+    import io
+
+    line = io.StringIO()
+    csv.writer(line, delimiter=delimiter, lineterminator="\r\n").writerow(cells)
+    return line.getvalue().removesuffix("\r\n") + "\n"
 
 
 def format_bytes(count: int) -> str:
@@ -56,6 +70,12 @@ def format_tokens(count: int) -> str:
         if count >= size and count % size == 0:
             return f"{count // size}{letter}"
     return f"{count:,}"
+
+
+def format_pace(per_second: float) -> tuple[str, str]:
+    """How often something happens, with two digits, and the unit: ``("31", "second")``, ``("4.5", "minute")``."""
+    value, unit = (per_second, "second") if per_second >= 0.1 else (60 * per_second, "minute")
+    return (f"{value:.2g}" if value < 10 else f"{value:,.0f}"), unit
 
 
 def format_day(seconds: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from phicli.units import format_about, format_bytes, format_count, format_tokens, listed
+from phicli.units import format_about, format_bytes, format_count, format_pace, format_tokens, listed
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,17 @@ from phicli.units import format_about, format_bytes, format_count, format_tokens
 )
 def test_bytes(count: int, text: str) -> None:
     assert format_bytes(count) == text
+
+
+@pytest.mark.parametrize(
+    ("per_second", "text"),
+    [
+        (0.0, "0 per minute"), (0.015, "0.9 per minute"), (0.0999, "6 per minute"), (0.1, "0.1 per second"),
+        (9.94, "9.9 per second"), (9.97, "10 per second"), (31.4, "31 per second"), (12345.6, "12,346 per second"),
+    ],
+)  # fmt: skip
+def test_a_pace(per_second: float, text: str) -> None:
+    assert " per ".join(format_pace(per_second)) == text
 
 
 def test_a_rough_size_says_so() -> None:

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import BinaryIO, Final
 
 from phicli.batch.lines import BOM, json_rows, lines_of, prompt_rows
-from phicli.batch.source import Source
+from phicli.batch.source import Source, in_shell
 from phicli.batch.table import columns_of, delimiter_of, table_rows
 from phicli.batch.types import InputFormat, Row
 from phicli.errors import UsageError
@@ -82,7 +82,7 @@ def _by_name_and_content(source: Source, first: bytes) -> InputFormat:
     if first.lstrip().startswith(b"[") and by_name is not None:
         raise UsageError(
             f"{source.name} is one JSON list, but each line must be an object",
-            f"write one object per line: jq -c '.[]' {source.name} > lines.jsonl",
+            f"write one object per line: jq -c '.[]' {in_shell(source.name)} > lines.jsonl",
         )
     fields = _object(first)
     if fields is not None and "custom_id" in fields and "body" in fields:
@@ -104,7 +104,7 @@ def _require_text(source: Source) -> None:
     if begin.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise UsageError(
             f"{source.name} is UTF-16 text, but must be UTF-8",
-            f"convert it first: iconv -f UTF-16 -t UTF-8 {source.name} > utf8.txt",
+            f"convert it first: iconv -f UTF-16 -t UTF-8 {in_shell(source.name)} > utf8.txt",
         )
     if b"\0" in begin:
         raise UsageError(

@@ -23,7 +23,7 @@ from phicli.batch.types import Watch
 from phicli.batch.wording import Wording, bytes_of
 from phicli.errors import PhiError, UsageError
 from phicli.jobs.journal import Journal, OtherJobError
-from phicli.units import format_count
+from phicli.units import counted
 
 
 def run_batch(
@@ -48,7 +48,7 @@ def run_batch(
         watch.show(f"reading {source.name}")
         seen = scan(
             source, layout, lambda row: bytes_of(words.asked(row)),
-            lambda rows: watch.show(f"reading {source.name}: {format_count(rows)} lines"),
+            lambda rows: watch.show(f"reading {source.name}: {counted(rows, 'line')}"),
         )  # fmt: skip
         output = output_of(wanted.out, layout, seen, wanted.answers.form, tools=bool(wanted.answers.tools))
         target = target_of()

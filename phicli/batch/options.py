@@ -12,6 +12,7 @@ from phicli.answering.formed import RETRIES
 from phicli.batch.types import InputFormat
 from phicli.engine.starting import EngineChoice
 from phicli.engine.types import SAMPLING_LIMITS
+from phicli.jobs.locking import lock_of
 from phicli.plan.chat_options import ChatOptions
 from phicli.remotes.types import RemoteModelName
 from phicli.structured.form import Form
@@ -100,3 +101,8 @@ class BatchOptions:
     def journal(self) -> Path:
         """Where the results are saved first."""
         return self.out.with_name(f"{self.out.name}.journal")
+
+    @property
+    def lock(self) -> Path:
+        """What a command has while it writes the journal."""
+        return lock_of(self.journal)

@@ -74,18 +74,6 @@ class OutFile:
                 raise OutChangedError(self._path, line, self._journal.path)
 
     def __enter__(self) -> OutFile:
-        """Open the file behind the last line that is right.
-
-        Raises:
-            OSError: it cannot be written.
-        """
-        target = output_target(self._path)  # a link may lead to a file that does not exist yet
-        self._file = target.open("r+b" if target.exists() else "xb")
-        self._file.truncate(self._end)
-        self._file.seek(self._end)
-        if not self._end:
-            self._write(self._output.head())
-        self._rows = self._rows_from(self._next)
         return self
 
     def __exit__(
@@ -98,15 +86,30 @@ class OutFile:
     def advance(self) -> None:
         """Write every line that is known, up to the first that is not.
 
+        The first time what follows the last line that is right is removed; until then the file is as it was.
+
         Raises:
             OSError: it cannot be written.
         """
         before = self._next
+        if self._file is None:
+            self._file = self._opened()
         while self._next in self._journal and self._next not in self._again:
             self._write(self._line(self._next, self._rows))
             self._next += 1
-        if self._next > before and self._file is not None:
+        if self._next > before:
             self._file.flush()
+
+    def _opened(self) -> IO[bytes]:
+        """The file, open behind the last line that is right."""
+        target = output_target(self._path)  # a link may lead to a file that does not exist yet
+        file = target.open("r+b" if target.exists() else "xb")
+        file.truncate(self._end)
+        file.seek(self._end)
+        if not self._end:
+            self._end = file.write(self._output.head())
+        self._rows = self._rows_from(self._next)
+        return file
 
     def _write(self, chunk: bytes) -> None:
         if self._file is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from phicli.batch.scan import Scan
 from phicli.batch.types import Row
 from phicli.errors import UsageError
 from phicli.structured.form import Form, SchemaForm
+from phicli.units import csv_line
 
 _ENDS_OF_LINES: Final = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 """What JSON may have as it is, and some readers take for the end of a line."""
@@ -105,9 +104,7 @@ class TableOutput:
         yield result.get("finish_reason")
 
     def _record(self, values: Sequence[Any]) -> bytes:
-        text = io.StringIO()
-        csv.writer(text, delimiter=self.delimiter, lineterminator="\n").writerow([_cell(one) for one in values])
-        return text.getvalue().encode(errors="replace")
+        return csv_line([_cell(one) for one in values], self.delimiter).encode(errors="replace")
 
 
 def is_table(path: Path) -> bool:

@@ -27,7 +27,7 @@ def require_place(wanted: BatchOptions, source: Source) -> None:
     if str(out) == "-":
         raise UsageError("--out - is not possible: the answers and their journal are files", _EXAMPLE)
     _require_writable(out)
-    for path, what in ((out, "the output"), (wanted.journal, "its journal")):
+    for path, what in ((out, "the output"), (wanted.journal, "its journal"), (wanted.lock, "its lock")):
         if source.is_file(path):
             raise UsageError(f"{what} would replace the input: {path}", _EXAMPLE)
     if wanted.restart or wanted.journal.exists() or not out.exists() or not out.stat().st_size:
@@ -64,6 +64,8 @@ def remove_nothing(wanted: BatchOptions, head: bytes) -> None:
 
 def _require_writable(out: Path) -> None:
     try:
+        if not out.parent.is_dir():  # NEW/../OUT is no place before NEW is there
+            raise FileNotFoundError
         target = output_target(out)
         if target.exists():
             with target.open("r+b"):

@@ -50,9 +50,7 @@ class RemoteTarget:
             workers = []
             for named in self.models:
                 slots = min(needs.parallel or kind_of(named.remote).parallel, max(needs.requests or 1, 1))
-                model = stack.enter_context(
-                    open_remote(named, usual=_usual(named), connections=slots, on_notice=notices.text)
-                )
+                model = stack.enter_context(open_remote(named, usual=_usual(named), connections=slots))
                 asking = RemoteAsking(model, self.wanted.answers.retries)
                 workers.append(RemoteWorker(named.reference, asking, slots, on_notice=notices.notice))
             yield workers

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from phicli.batch.formats import Layout
-from phicli.batch.source import Source
+from phicli.batch.source import Source, in_shell
 from phicli.batch.types import Row
 from phicli.errors import UsageError
 
@@ -82,7 +82,7 @@ def scan(
 def _hint(name: str, layout: Layout, problem: str) -> str:
     """What to do about a file whose first ``problem`` is this."""
     if problem.endswith("it is not UTF-8 text"):
-        return f"save it as UTF-8, or convert it, e.g. iconv -f WINDOWS-1252 -t UTF-8 {name} > utf8.csv"
+        return f"save it as UTF-8, or convert it, e.g. iconv -f WINDOWS-1252 -t UTF-8 {in_shell(name)} > utf8.csv"
     if layout.format == "lines" and "it has no value for" in problem:
         return "if it is a table, say so: --input-format csv"
     return "see: phi batch --help"

@@ -35,7 +35,7 @@ from phicli.jobs.journal import Journal
 from phicli.jobs.planning import Needs
 from phicli.jobs.running import Done, run
 from phicli.tools.declared import declared_for
-from phicli.units import counted
+from phicli.units import counted, format_pace
 
 _SHOWN_S: Final = 0.2
 _MOST_FAILURES: Final = 5
@@ -78,7 +78,7 @@ class Sitting:
         self._tokens: Counter[str] = Counter()
         self._began: float | None = None
         self._shown_at = 0.0
-        self._alone = True
+        self._alone, self._writes, self._stopping = True, False, False
         self._asked = self._cut_off = 0
         self._failed, self._broken = len(journal.failed), broken
 
@@ -90,9 +90,8 @@ class Sitting:
         """
         try:
             self._require_saved()
-            if self._wanted.restart:
-                self._wanted.out.write_bytes(b"")
-            self._out.verify()
+            if not self._wanted.restart:
+                self._out.verify()
             pending = self._reading.seen.rows - len(self._journal) + len(self._again)
             self._say_what_was_done(pending)
             if askable := pending - max(0, self._reading.seen.wrong - self._broken):
@@ -130,14 +129,21 @@ class Sitting:
             parallel=self._wanted.parallel,
         )
         with self._target.open(needs, self._watch) as workers, self._out:
-            self._out.advance()
-            self._begin()
+            if not self._wanted.restart:
+                self._write()
             self._began = time.monotonic()
             self._alone = len(workers) == 1
             self._show()
             run(
                 self._items(), [*map(RowWorker, workers)], self._done, on_gone=self._gone, on_draining=self._draining,
             )  # fmt: skip
+
+    def _write(self) -> None:
+        """Begin to write, if that was not done; what a restart discards is there until the first result."""
+        if not self._writes:
+            self._writes = True
+            self._out.advance()  # before the journal: it can be made again from that
+            self._begin()
 
     def _begin(self) -> None:
         """Save the limits that do not make another job of it, and say where earlier answers had others."""
@@ -192,6 +198,7 @@ class Sitting:
 
     def _save(self, row: Row, result: Mapping[str, Any], *, failed: bool, broken: bool = False) -> None:
         elapsed_s = 0.0 if self._began is None else time.monotonic() - self._began
+        self._write()
         self._journal.add(row.number, saved(row, result, broken=broken), elapsed_s, failed=failed)
         self._require_saved()
         self._failed += failed - (row.number in self._again)
@@ -226,17 +233,22 @@ class Sitting:
         failed = self._failed - len(self._again)
         elapsed_s = max(now - self._began, 1e-6)
         rate = self._asked / elapsed_s
-        words = [f"{done} of {rows}"]
-        words += [f"{failed} failed"] if failed else []
+        words = [f"{done:,} of {rows:,}"]
+        words += [f"{failed:,} failed"] if failed else []
         if self._asked:
-            words += [f"{rate:.2g} lines/s" if rate < 10 else f"{rate:.0f} lines/s"]
-            words += [f"{self._tokens['completion'] / elapsed_s:.0f} tokens/s"]
-        self._watch.show(" · ".join(words), (rows - done) / rate if rate else None)
+            pace, unit = format_pace(rate)
+            words += [f"{pace} lines/{'s' if unit == 'second' else 'min'}"]
+            words += [f"{self._tokens['completion'] / elapsed_s:,.0f} tokens/s"]
+        else:
+            words += ["waiting for the first answer"]
+        self._watch.show(" · ".join(words), (rows - done) / rate if rate and not self._stopping else None)
 
     def _draining(self, under_way: int) -> None:
         """The first Ctrl-C came."""
         lines = counted(under_way, "line")
         self._watch.warn(f"interrupted: waiting for {lines} under way; press Ctrl-C again to stop at once")
+        self._stopping, self._shown_at = True, 0.0
+        self._show()
 
     def _gone(self, name: str, error: PhiError) -> None:
         if self._alone:  # this is the error that ends the command
@@ -251,7 +263,8 @@ class Sitting:
         known = rows - pending
         if known and pending:
             self._watch.say(
-                f"note: {known} of {rows} lines were done before; {pending} {'is' if pending == 1 else 'are'} left"
+                f"note: {known:,} of {counted(rows, 'line')} were done before; {pending:,} "
+                f"{'is' if pending == 1 else 'are'} left"
             )
 
     def _with_counts(self, error: PhiError) -> PhiError:
@@ -260,7 +273,7 @@ class Sitting:
         done = len(self._journal) - len(self._again)
         error.data = {**(error.data or {}), **report.to_data()}
         if done and not isinstance(error, OutChangedError):  # which is refused again until somebody moves it
-            error.message = f"{error.message}; {done} of {report.rows} lines are done"
+            error.message = f"{error.message}; {done:,} of {counted(report.rows, 'line')} are done"
             error.hint = f"{error.hint}; {_AGAIN}" if error.hint else _AGAIN
         return error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shlex
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 STANDARD_INPUT: Final = "-"
+_STDIN_NAME: Final = "standard input"
 _PIECE_BYTES: Final = 1 << 20
 _HINT: Final = "name a file, or - for standard input: phi batch IN --out OUT"
 
@@ -68,6 +70,11 @@ class Source:
         return status.st_size, status.st_mtime_ns
 
 
+def in_shell(name: str) -> str:
+    """The name of a source as a command has it; FILE for standard input."""
+    return "FILE" if name == _STDIN_NAME else shlex.quote(name)
+
+
 @contextlib.contextmanager
 def open_source(typed: str, stdin: IO[bytes] | None = None) -> Iterator[Source]:
     """The file that was ``typed``; standard input and pipes are saved in a temporary file, gone at the end.
@@ -82,8 +89,8 @@ def open_source(typed: str, stdin: IO[bytes] | None = None) -> Iterator[Source]:
     if typed == STANDARD_INPUT:
         if stdin is None and sys.stdin is None:
             raise UsageError("standard input is closed", _HINT)
-        with _saved(stdin or sys.stdin.buffer, "standard input") as file:
-            yield Source("standard input", None, file)
+        with _saved(stdin or sys.stdin.buffer, _STDIN_NAME) as file:
+            yield Source(_STDIN_NAME, None, file)
         return
     path = expand(typed)
     with _opened(path, typed) as file:

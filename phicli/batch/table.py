@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Final, Protocol
 
 from phicli.batch.lines import BOM, MOST_LINE_BYTES, skip
+from phicli.batch.source import in_shell
 from phicli.batch.types import Row
 from phicli.errors import UsageError
 from phicli.units import counted
@@ -15,6 +16,7 @@ from phicli.units import counted
 _MOST_FIELD: Final = 16 << 20
 _OTHERS: Final = (";", "\t")
 _WORDS: Final = {
+    "unexpected end": "a quote is not closed: the file ends inside the text",
     "new-line character": "it has a carriage return (CR) without a line feed (LF)",
     "field larger": f"a column has more than {_MOST_FIELD >> 20} million characters, or the line is too long",
 }
@@ -49,7 +51,8 @@ def columns_of(file: BinaryIO, delimiter: str, name: str) -> tuple[str, ...]:
     try:
         columns = next((tuple(cell.strip() for cell in cells) for cells in reader if any(cells)), ())
     except csv.Error as error:
-        hint = f"convert its line ends, e.g. tr '\\r' '\\n' < {name} > lines.csv" if "new-line" in str(error) else ""
+        ends = f"convert its line ends, e.g. tr '\\r' '\\n' < {in_shell(name)} > lines.csv"
+        hint = ends if "new-line" in str(error) else ""
         problem = f"{name}: the line of the columns cannot be read: {_problem(error)}"
         raise UsageError(problem, hint or "correct the file") from None
     if not columns:
@@ -59,7 +62,8 @@ def columns_of(file: BinaryIO, delimiter: str, name: str) -> tuple[str, ...]:
         raise UsageError(f"{name} has two columns with the name {double!r}", "rename one of them")
     if not _is_text(columns):
         raise UsageError(
-            f"{name} is not UTF-8 text", f"convert it first, e.g. iconv -f WINDOWS-1252 -t UTF-8 {name} > utf8.csv"
+            f"{name} is not UTF-8 text",
+            f"convert it first, e.g. iconv -f WINDOWS-1252 -t UTF-8 {in_shell(name)} > utf8.csv",
         ) from None
     return columns
 

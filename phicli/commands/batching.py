@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from phicli.batch.report import Report
     from phicli.batch.target import Target
     from phicli.remotes.types import RemoteModelName
+    from phicli.ui.bench.progress import MeasuringLine
     from phicli.ui.terminal import Terminal
 
 _LARGE_TOKENS: Final = 2 * USUAL_REASONING_TOKENS
@@ -75,7 +76,7 @@ def do_batch(ctx: Any, typed: Typed) -> None:
             notice_threads([wanted.options.engine["threads"]], line.say)
         if wanted.source == STANDARD_INPUT and terminal.stdin.isatty():
             line.say("type a prompt per line, and Ctrl-D at the end")
-        report = run_batch(wanted, lambda: _target(wanted, terminal, typed), line)
+        report = run_batch(wanted, lambda: _target(wanted, terminal, line, typed), line)
     print_report(terminal, report, as_json=typed.as_json and not report.failed, quiet=typed.quiet or typed.as_json)
     if report.failed:
         raise _some_failed(report, wanted.options.max_tokens)
@@ -140,18 +141,21 @@ def _remotes(ctx: Any, typed: Typed, model: str | None) -> tuple[RemoteModelName
 
     alone = None if model is None else remote_of(model)
     found = [] if alone is None or typed.remotes else [alone]
+    if alone is not None and typed.remotes and was_typed(ctx, "model"):
+        others = (text if "/" in text else f"{text}/{alone.model}" for text in typed.remotes)
+        raise UsageError(
+            f"{model} is a model of a remote, and --remote names another one",
+            f"give both with --remote: {' '.join(f'--remote {one}' for one in (alone.reference, *others))}",
+        )
     for text in typed.remotes:
         name, _, own = text.partition("/")
         remote = require(name)
-        if alone is not None and not own:
-            raise UsageError(
-                f"{model} is a model of a remote, and --remote names another one",
-                f"give both with --remote: {alone.model} --remote {alone.remote.name} --remote {name}",
-            )
         if not own and not was_typed(ctx, "model"):
             hint = f"phi batch IN MODEL --out OUT --remote {name}; see its models: phi remotes test {name}"
             raise UsageError("--remote requires the name of a model", hint)
         found.append(RemoteModelName(remote, checked_model(remote, own or model or "")))
+    if typed.remotes and was_typed(ctx, "model") and all(text.partition("/")[2] for text in typed.remotes):
+        raise UsageError(f"{model} has no effect: every --remote names its own model", "leave it out")
     if len(set(found)) < len(found):
         raise UsageError("a remote is named twice", "leave out one of them")
     for one in found:
@@ -159,7 +163,7 @@ def _remotes(ctx: Any, typed: Typed, model: str | None) -> tuple[RemoteModelName
     return tuple(found)
 
 
-def _target(wanted: BatchOptions, terminal: Terminal, typed: Typed) -> Target:
+def _target(wanted: BatchOptions, terminal: Terminal, line: MeasuringLine, typed: Typed) -> Target:
     """What answers.
 
     Raises:
@@ -167,7 +171,10 @@ def _target(wanted: BatchOptions, terminal: Terminal, typed: Typed) -> Target:
     """
     if wanted.remotes:
         from phicli.batch.remote_target import RemoteTarget
+        from phicli.commands.measured_models import say_of_remotes
 
+        line.clear()
+        say_of_remotes(terminal, wanted.remotes, quiet=typed.quiet)
         return RemoteTarget(wanted.remotes, wanted)
     find_program(wanted.engine.name, wanted.engine.program)
     model = locate_or_offer(wanted.model, terminal, ask=not typed.as_json, quiet=typed.quiet)
@@ -175,17 +182,19 @@ def _target(wanted: BatchOptions, terminal: Terminal, typed: Typed) -> Target:
 
 
 def _some_failed(report: Report, max_tokens: int | None) -> CheckFailedError:
-    message = f"{report.failed} of {counted(report.rows, 'line')} failed"
+    message = f"{report.failed:,} of {counted(report.rows, 'line')} failed"
     if report.broken == report.failed:
         hint = "correct them in another file, and ask that with another --out"
         return CheckFailedError(message, hint, data=report.to_data())
     words = [word for word in sys.argv[1:] if word not in ("--retry-failed", "--restart")]
     more = "--retry-failed"
     if report.some_too_short:
-        words = _without(words, "--max-tokens")
+        words = _without(_without(words, "--max-tokens"), "-n")
         more += f" --max-tokens {_LARGE_TOKENS if max_tokens is None else max_tokens * 4}"
     command = shlex.join(["phi", *words])
     again = f"{command} {more}" if len(command) <= _LONGEST else f"the same command with {more}"
+    if report.broken:
+        again += f"; {counted(report.broken, 'line')} cannot be asked: correct such lines in another file"
     return CheckFailedError(message, f"ask them again: {again}", data=report.to_data())
 
 

@@ -22,7 +22,7 @@ from typing import IO, Any, Final
 
 from phicli.errors import UsageError, is_disk_full, reason_of
 from phicli.jobs.journal_lines import MOST_ITEMS, Saved, differences, line_of, object_in, saved_in
-from phicli.jobs.locking import LockFile
+from phicli.jobs.locking import LockFile, lock_of
 
 _VERSION: Final = 2
 _SYNC_S: Final = 1.0
@@ -52,7 +52,7 @@ class Journal:
         path: of the file.
         about: what the results depend on, by name, as JSON has it.
         items: how many items there are; results of others do not count. None where that is unknown.
-        restart: begin again, whatever is there.
+        restart: begin again, whatever is there; that is replaced when the first line is written.
         retry_failed: results that failed do not count.
         replaces: a file that is not a journal is replaced by an empty one, not refused.
         accepts: whether a saved result is what the job saves; others do not count.
@@ -82,10 +82,11 @@ class Journal:
         self._places = array("q")  # where the line of each result begins; that of one that failed is turned by _turned
         self._count = 0
         self._unsaved: dict[int, Saved] = {}
-        self._lock = LockFile(path.with_name(f"{path.name}.lock"))
+        self._lock = LockFile(lock_of(path))
         self._file: IO[bytes] | None = None
         self._reader: IO[bytes] | None = None
         self._end = 0
+        self._discards = False
         self._synced = 0.0
 
     def __len__(self) -> int:
@@ -171,13 +172,13 @@ class Journal:
         known = not self._restart and self._read()
         if self.problem:
             return
-        self._file = self.path.open("r+b" if known else "wb")
+        self._discards = not known and self.path.exists()
+        self._file = self.path.open("r+b" if known or self._discards else "wb")
         if known:
             self._file.seek(self._end)
             self._file.truncate()
-        else:
-            self._end = 0
-            self._write({"journal": _VERSION, "about": self._about})
+        elif not self._discards:
+            self._write_head(self._file)
 
     def _read(self) -> bool:
         """Find the results that are there; whether there is a journal of this job."""
@@ -237,22 +238,32 @@ class Journal:
         self._places[number] = _turned(place) if failed else place
 
     def _write(self, data: Mapping[str, Any]) -> int | None:
-        """Where the line begins; None where it cannot be written."""
+        """Where the line begins; None where it cannot be written. The first one discards what was to be replaced."""
         if self._file is None:
             return None
         line = line_of(data)
-        place = self._end
         try:
-            self._file.write(line)
-            self._file.flush()
-            self._end += len(line)
-            if self._clock() - self._synced >= _SYNC_S:
-                os.fsync(self._file.fileno())
-                self._synced = self._clock()
+            if self._discards:
+                self._discards = False
+                self._file.truncate(0)
+                self._write_head(self._file)
+            place = self._end
+            self._append(self._file, line)
         except OSError as error:
             self._fail(error)
             return None
         return place
+
+    def _write_head(self, file: IO[bytes]) -> None:
+        self._append(file, line_of({"journal": _VERSION, "about": self._about}))
+
+    def _append(self, file: IO[bytes], line: bytes) -> None:
+        file.write(line)
+        file.flush()
+        self._end += len(line)
+        if self._clock() - self._synced >= _SYNC_S:
+            os.fsync(file.fileno())
+            self._synced = self._clock()
 
     def _fail(self, error: OSError) -> None:
         self.problem = f"{reason_of(error)}: {self.path}"

@@ -13,6 +13,11 @@ _WAIT_S: Final = 0.2
 """How long another process may take to let go: it removes the file first, and who opened that file has to try again."""
 
 
+def lock_of(path: Path) -> Path:
+    """The file that is locked while one process writes ``path``."""
+    return path.with_name(f"{path.name}.lock")
+
+
 class LockFile:
     """A file that a process locks; it is removed when the lock is released, and stays after a process was killed.
 

@@ -9,13 +9,15 @@ from typing import Final
 from phicli.answering.types import Notice
 
 _MOST_TEXTS: Final = 20
+_WAIT: Final = "; trying again in "
 _OF_ONE_ANSWER: Final = ("attempt ", "the model made a wrong tool call")
 
 
 class Notices:
     """Passes on each text once, and not more than 20 of them; threads may share it.
 
-    What concerns one answer alone, such as a further attempt, is not passed on.
+    What concerns one answer alone, such as a further attempt, is not passed on. Of texts that differ only in how long
+    a request waits, the first one is passed on.
 
     Args:
         say: gets the texts.
@@ -33,8 +35,9 @@ class Notices:
 
     def text(self, text: str) -> None:
         """Pass on any text."""
+        what = text.partition(_WAIT)[0]
         with self._lock:
-            if text in self._said or len(self._said) >= _MOST_TEXTS:
+            if what in self._said or len(self._said) >= _MOST_TEXTS:
                 return
-            self._said.add(text)
+            self._said.add(what)
         self._say(text)

@@ -51,9 +51,7 @@ class Body:
         return Body({name: value for name, value in self.fields.items() if name not in names}, self.ignored)
 
 
-def body_of(
-    kind: Kind, model: str, request: RemoteRequest, usual: Sampling, *, keep_alive_s: float | None = None
-) -> Body:
+def body_of(kind: Kind, model: str, request: RemoteRequest, usual: Sampling) -> Body:
     """The request for ``model``.
 
     Args:
@@ -61,7 +59,6 @@ def body_of(
         model: the name that the product knows.
         request: what is asked.
         usual: the sampling of the model where nobody asks for another one.
-        keep_alive_s: how long the product keeps the model loaded when it is idle; None for what it does by itself.
 
     Raises:
         UsageError: an answer is to be continued, and the product does not do that.
@@ -78,10 +75,6 @@ def body_of(
         _add_think_tokens(body, kind, request.ending.think_tokens)
     if kind.usage_option:
         body.fields["stream_options"] = {"include_usage": True}
-    if keep_alive_s is not None and kind.keep_alive:
-        _set(body.fields, kind.keep_alive, round(keep_alive_s))
-    elif keep_alive_s is not None:
-        body.ignored.append("--keep-alive")
     return body
 
 

@@ -41,7 +41,6 @@ class Kind:
             Temperature, seed and limit are not among them.
         grammar: ``gbnf``, ``regex`` or ``choice`` to the field that takes it; a dot leads into an object.
         usage_option: it takes ``stream_options.include_usage``.
-        keep_alive: the field for the seconds that an idle model stays loaded; None for none.
         parallel: how many requests are in flight by default.
         lists_models: what it lists are the models that can be asked.
         path: how its addresses end.
@@ -64,7 +63,6 @@ class Kind:
     sampling: Mapping[str, str] = field(default_factory=dict)
     grammar: Mapping[str, str] = field(default_factory=dict)
     usage_option: bool = True
-    keep_alive: str | None = None
     parallel: int = 4
     lists_models: bool = True
     path: str = "/v1"
@@ -107,7 +105,7 @@ _KINDS: Final = (
         "Ollama",
         "docs.ollama.com/api/openai-compatibility, and openai/openai.go",
         "2026-11",
-        "the limit has only its older name, and /v1 has no keep_alive",
+        "the limit has only its older name",
         logprobs=True,
         reasoning_fields=("reasoning",),
         sampling=_OPENAI,
@@ -116,13 +114,12 @@ _KINDS: Final = (
     Kind(
         "lmstudio",
         "LM Studio",
-        "lmstudio.ai/docs/developer: openai-compat, api-changelog up to 0.4.1, core/ttl-and-auto-evict",
+        "lmstudio.ai/docs/developer: openai-compat, api-changelog up to 0.4.1",
         "2026-11",
         "reasoning is separate only where its settings say so",
         tool_choice=_NO_NAMES,
         reasoning_fields=("reasoning_content", "reasoning"),
         sampling=_same("top_p", "top_k", "repeat_penalty", *_PENALTIES),
-        keep_alive="ttl",
     ),
     Kind(
         "llama-server",

@@ -58,7 +58,6 @@ class RemoteModel:
         usual: the sampling of the model where nobody asks for another one.
         silence_s: after so many seconds without a byte a request counts as dead.
         retrying: when a request is sent again.
-        keep_alive_s: how long the remote keeps the model loaded when it is idle; None for what it does by itself.
         choice: whether tools are called: ``auto``, ``none``, ``required``, or a name where ``by_name`` is true.
         several: an answer may have more than one call.
     """
@@ -69,7 +68,6 @@ class RemoteModel:
     usual: Sampling = field(default_factory=Sampling)
     silence_s: float = 120.0
     retrying: Retrying = field(default_factory=Retrying)
-    keep_alive_s: float | None = None
     choice: str = "auto"
     by_name: bool = False
     several: bool = True
@@ -148,7 +146,7 @@ class RemoteModel:
 
     def body_for(self, request: RemoteRequest) -> Body:
         """The body of ``request`` as the remote takes it, as far as that is known by now."""
-        made = body_of(self.kind, self.named.model, request, self.usual, keep_alive_s=self.keep_alive_s)
+        made = body_of(self.kind, self.named.model, request, self.usual)
         return self.shared.manner.applied(made)
 
     def count(self, messages: Sequence[Message], *, tools: str | None = None, closing: Closing | None = None) -> int:

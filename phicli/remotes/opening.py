@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from phicli import __version__
@@ -12,7 +12,6 @@ from phicli.engine.endpoint.client import EndpointClient
 from phicli.engine.endpoint.patience import silence_s
 from phicli.engine.types import Sampling
 from phicli.plan.sampling import LLAMA_CPP_TEMPERATURE, sampling_of_variant
-from phicli.remotes.first_use import notice
 from phicli.remotes.keys import address_of
 from phicli.remotes.kinds import kind_of
 from phicli.remotes.listing import variant_meant
@@ -28,27 +27,19 @@ def open_remote(
     usual: Sampling | None = None,
     connections: int = 1,
     retrying: Retrying | None = None,
-    keep_alive_s: float | None = None,
-    on_notice: Callable[[str], None] | None = None,
 ) -> Iterator[RemoteModel]:
-    """A model of a remote; nothing is sent before it is asked.
+    """A model of a remote; nothing is sent before it is asked, and nothing is printed.
 
     Args:
         named: the remote, and its name for the model.
         usual: the sampling where nobody asks for another one; None for that of the model.
         connections: how many of them are kept between requests.
         retrying: when a request is sent again; None for what is usual.
-        keep_alive_s: how long the remote keeps the model loaded when it is idle; None for what it does by itself.
-        on_notice: gets what a person should know before anything is sent; None: it is said elsewhere.
 
     Raises:
         UsageError: the remote's address or key, or a variable of the environment, makes no sense.
     """
-    address = address_of(named.remote)
-    if on_notice is not None:  # else it would be remembered as said
-        for said in filter(None, (notice(named.remote), address.exposed_key)):
-            on_notice(said)
-    with client_at(address, connections=connections) as client:
+    with client_at(address_of(named.remote), connections=connections) as client:
         yield RemoteModel(
             named,
             kind_of(named.remote),
@@ -56,7 +47,6 @@ def open_remote(
             usual_sampling(named.model) if usual is None else usual,
             silence_s(os.environ),
             Retrying() if retrying is None else retrying,
-            keep_alive_s,
         )
 
 

@@ -18,8 +18,9 @@ from phicli.training_data.lines import OnBytes, ignore_bytes
 from phicli.training_data.services import ANY
 from phicli.training_data.source import Source
 from phicli.training_data.structure import Structure
-from phicli.training_data.tables import COLUMNS, NO_COLUMNS, Columns, csv_line, rows_of
+from phicli.training_data.tables import COLUMNS, NO_COLUMNS, Columns, rows_of
 from phicli.training_data.values import Reader, Unreadable, values_of
+from phicli.units import csv_line
 
 FORMATS: Final = (*READERS, "openai", "azure", "trl", "csv")
 """What can be read: the last ones but ``csv`` are other names."""

@@ -84,13 +84,6 @@ def _numbered(rows: Any) -> Iterator[tuple[int, list[str] | Unreadable]]:
         yield rows.line_num, row
 
 
-def csv_line(cells: Sequence[str]) -> str:
-    """One row."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(cells)
-    return line.getvalue()
-
-
 def _separator(head: str) -> str:
     return max(_SEPARATORS, key=head.count)
 

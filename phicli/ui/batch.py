@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from phicli.batch.output import is_table
 from phicli.batch.report import Report
+from phicli.ui.bench.progress import about
 from phicli.ui.envelope import print_result
 from phicli.ui.terminal import Terminal
-from phicli.units import counted, format_count
+from phicli.units import counted, format_pace
 
 
 def print_report(terminal: Terminal, report: Report, *, as_json: bool, quiet: bool) -> None:
@@ -18,7 +19,7 @@ def print_report(terminal: Terminal, report: Report, *, as_json: bool, quiet: bo
         return
     terminal.say(_summary(report))
     if len(workers := report.workers or {}) > 1:
-        terminal.say("answered by " + ", ".join(f"{name}: {format_count(lines)}" for name, lines in workers.items()))
+        terminal.say("answered by " + ", ".join(f"{name}: {lines:,}" for name, lines in workers.items()))
     if report.cut_off:
         answers = counted(report.cut_off, "answer")
         terminal.say(
@@ -27,7 +28,7 @@ def print_report(terminal: Terminal, report: Report, *, as_json: bool, quiet: bo
     for one in report.failures:
         terminal.say(f"line {one.line}: {one.reason}")
     if (more := report.failed - len(report.failures)) > 0:
-        terminal.say(f"… and {format_count(more)} more; see {_place(report)} in {report.out}")
+        terminal.say(f"… and {more:,} more; see {_place(report)} in {report.out}")
 
 
 def _place(report: Report) -> str:
@@ -37,13 +38,18 @@ def _place(report: Report) -> str:
     return "the column error" if is_table(report.out) else "the key error"
 
 
+def _duration(seconds: float) -> str:
+    text = about(seconds)
+    return f"{seconds:.1f} s" if text.endswith(" s") else text
+
+
 def _summary(report: Report) -> str:
     if not report.asked:
-        failed = f", {report.failed} of them failed" if report.failed else ""
+        failed = f", {report.failed:,} of them failed" if report.failed else ""
         return f"{report.out} has all {counted(report.rows, 'line')} already{failed}: nothing was asked"
-    words = [f"{report.out}: {report.answered} of {counted(report.rows, 'line')} answered"]
-    words += [f"{report.failed} failed"] if report.failed else []
-    rate = report.asked / report.elapsed_s if report.elapsed_s else 0.0
-    words += [f"{report.asked} asked in {report.elapsed_s:.1f} s ({rate:.2f} per second)"]
-    words += [f"{report.completion_tokens} tokens generated"]
+    words = [f"{report.out}: {report.answered:,} of {counted(report.rows, 'line')} answered"]
+    words += [f"{report.failed:,} failed"] if report.failed else []
+    pace, unit = format_pace(report.asked / report.elapsed_s if report.elapsed_s else 0.0)
+    words += [f"{report.asked:,} asked in {_duration(report.elapsed_s)} ({pace} per {unit})"]
+    words += [f"{report.completion_tokens:,} tokens generated"]
     return ", ".join(words)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import sys
 import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from phicli.answering.asked import Asked
+from phicli.batch import sitting
 from phicli.batch.job import run_batch
+from phicli.batch.types import Watch
 from phicli.errors import (
     CheckFailedError,
     EngineError,
@@ -16,7 +23,8 @@ from phicli.errors import (
     UsageError,
     UserInterruptError,
 )
-from phicli.jobs.running import WorkerGoneError
+from phicli.jobs.planning import Needs
+from phicli.jobs.running import Worker, WorkerGoneError
 from phicli.jobs.workers import Outcome
 from tests.batch.scripted import (
     ScriptedTarget,
@@ -140,6 +148,29 @@ def test_everything_is_asked_again_when_that_is_wanted(source: Path, out: Path) 
     assert not any(line["error"] for line in lines(out))
 
 
+def test_what_is_to_be_replaced_is_there_until_something_is_answered(source: Path, out: Path) -> None:
+    run_batch(batch_of(source, out), ScriptedTarget, Told())
+    journal = out.with_name("out.jsonl.journal")
+    before = out.read_bytes(), journal.read_bytes()
+
+    def wrong(asked: Asked) -> Outcome:
+        raise EngineError("there is no such model")
+
+    class NotLoaded(ScriptedTarget):
+        @contextlib.contextmanager
+        def open(self, needs: Needs, watch: Watch) -> Iterator[Sequence[Worker[Asked, Outcome]]]:
+            raise EngineError("it cannot be loaded")
+            yield ()
+
+    for target in (ScriptedTarget(wrong), NotLoaded()):
+        with pytest.raises(EngineError):
+            run_batch(batch_of(source, out, restart=True), lambda target=target: target, Told())  # type: ignore[misc]
+        assert (out.read_bytes(), journal.read_bytes()) == before
+    assert run_batch(batch_of(source, out), lambda: ScriptedTarget(never), Told()).answered == 20
+    assert run_batch(batch_of(source, out, restart=True), ScriptedTarget, Told()).asked == 20
+    assert out.read_bytes() == before[0]
+
+
 def test_a_worker_that_is_gone_is_left_out_and_said(source: Path, out: Path) -> None:
     def gone(asked: Asked) -> Outcome:
         raise WorkerGoneError(NetworkError("it does not answer"))
@@ -152,6 +183,47 @@ def test_a_worker_that_is_gone_is_left_out_and_said(source: Path, out: Path) -> 
     with pytest.raises(NetworkError) as error:
         run_batch(batch_of(source, out, restart=True), lambda: ScriptedTarget(workers=[workers[0]]), told)
     assert error.value.message == "it does not answer"
+
+
+def test_how_far_it_is(source: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sitting, "_SHOWN_S", 0.0)
+    told = Told()
+    run_batch(batch_of(source, out), lambda: ScriptedTarget(failing("q3")), told)
+    assert "0 of 20 · waiting for the first answer" in told.shown
+    last = told.shown[-1].split(" · ")
+    assert (last[:2], len(last)) == (["20 of 20", "1 failed"], 4)
+    assert last[2].endswith(" lines/s")
+    assert last[3].endswith(" tokens/s")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+def test_no_time_is_left_while_answers_are_awaited_after_an_interruption(
+    source: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sitting, "_SHOWN_S", 0.0)
+    left: list[tuple[str, float | None]] = []
+    warned = threading.Event()
+
+    class Timed(Told):
+        def show(self, text: str, left_s: float | None = None) -> None:
+            left.append((text.partition(" ")[0], left_s))
+
+        def warn(self, text: str) -> None:
+            super().warn(text)
+            warned.set()
+
+    def ask(asked: Asked) -> Outcome:
+        if question(asked) == "q5":
+            os.kill(os.getpid(), signal.SIGINT)
+            assert warned.wait(10)
+        return echo(asked)
+
+    told = Timed()
+    with pytest.raises(UserInterruptError):
+        run_batch(batch_of(source, out), lambda: ScriptedTarget(workers=[ScriptedWorker(ask, slots=1)]), told)
+    assert told.warned == ["interrupted: waiting for 1 line under way; press Ctrl-C again to stop at once"]
+    assert dict(left)["4"] is not None
+    assert [left_s for done, left_s in left if done in ("5", "6")][1:] == [None, None]
 
 
 def test_an_interruption_says_how_it_goes_on(source: Path, out: Path) -> None:

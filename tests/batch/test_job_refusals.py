@@ -138,15 +138,18 @@ def test_places_that_cannot_be_are_refused(source: Path, out: Path, tmp_path: Pa
         (source, "would replace the input"),
         (tmp_path, "is a folder"),
         (tmp_path / "no" / "out", "the folder does not exist"),
+        (tmp_path / "no" / ".." / source.name, "the folder does not exist"),
         (Path("-"), "--out - is not possible"),
         (Path("/dev/null"), "cannot be written"),
     ):
         with pytest.raises(UsageError, match=message):
             run_batch(batch_of(source, place), ScriptedTarget, Told())
-    journal = tmp_path / "x.journal"
-    journal.write_bytes(source.read_bytes())
-    with pytest.raises(UsageError, match="its journal would replace the input"):
-        run_batch(batch_of(journal, tmp_path / "x"), ScriptedTarget, Told())
+    for name, what in (("x.journal", "its journal"), ("x.journal.lock", "its lock")):
+        beside = tmp_path / name
+        beside.write_bytes(source.read_bytes())
+        with pytest.raises(UsageError, match=f"{what} would replace the input"):
+            run_batch(batch_of(beside, tmp_path / "x"), ScriptedTarget, Told())
+        assert beside.read_bytes() == source.read_bytes()
 
 
 def test_two_batches_into_one_output_are_refused(source: Path, out: Path) -> None:
@@ -161,18 +164,24 @@ def test_two_batches_into_one_output_are_refused(source: Path, out: Path) -> Non
 @pytest.mark.parametrize(
     ("name", "content", "hint"),
     [
-        ("in.csv", b"a\ngr\xfc\xdfe\n", "iconv -f WINDOWS-1252 -t UTF-8"),
+        ("in.csv", b"a\ngr\xfc\xdfe\n", "iconv -f WINDOWS-1252 -t UTF-8 in.csv > utf8.csv"),
         ("in.txt", b"letter\nDear all\n", "--input-format csv"),
+        ("my file.csv", b"a\ngr\xfc\xdfe\n", "-t UTF-8 'my file.csv' > utf8.csv"),
+        ("my file.csv", b"gr\xfc\xdfe\na\n", "-t UTF-8 'my file.csv' > utf8.csv"),
+        ("my file.csv", b"a,b\r1,2\r", "< 'my file.csv' > lines.csv"),
+        ("my file.json", b'[{"prompt": "a"}]', "jq -c '.[]' 'my file.json' > lines.jsonl"),
+        ("my file.txt", "a".encode("utf-16"), "-t UTF-8 'my file.txt' > utf8.txt"),
     ],
 )
 def test_a_file_that_cannot_be_asked_says_what_to_do(
-    tmp_path: Path, out: Path, name: str, content: bytes, hint: str
+    tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes, hint: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
-    words = Words(read_text("{a}" if name == "in.csv" else "{letter}"))
+    words = Words(read_text("{letter}" if name == "in.txt" else "{a}"))
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError) as error:
-        run_batch(batch_of(tmp_path / name, out, words=words), ScriptedTarget, Told())
-    assert hint in error.value.hint
+        run_batch(batch_of(Path(name), out, words=words), ScriptedTarget, Told())
+    assert error.value.hint.endswith(hint)
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,19 @@ def test_lines_of_json_in_a_table_have_an_id_and_all_keys_but_messages() -> None
     assert text == b'id\ttags\ttext\tfinish_reason\terror\n3\t"[""a"", ""b""]"\t"x\ty"\tstop\t\n'
 
 
+@pytest.mark.parametrize("text", ["a\rb", "\r", "a\nb", "a\r\nb", 'a "b"\r'])
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+def test_a_table_can_be_read_again_whatever_ends_of_lines_a_text_has(suffix: str, text: str) -> None:
+    output = output_of(Path(f"o.{suffix}"), Layout("jsonl"), scan_of("tag"), None, tools=False)
+    row = Row(0, 3, {"tag": text})
+    whole = (output.head() + output.line(row, RESULTS.answered(row, [answer(text)], "m"))).decode()
+    delimiter = "," if suffix == "csv" else "\t"
+    (_, record) = csv.reader(io.StringIO(whole, newline=""), delimiter=delimiter, strict=True)
+    assert record == ["3", text, text, "stop", ""]
+    assert whole.endswith("\n")
+    assert not whole.endswith("\r\n")
+
+
 def test_a_byte_order_mark_and_semicolons_stay() -> None:
     layout = Layout("csv", ";", ("a",), has_bom=True)
     output = output_of(Path("o.csv"), layout, scan_of("a"), None, tools=False)

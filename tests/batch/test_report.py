@@ -32,6 +32,27 @@ def test_further_failures_are_where_the_output_has_them(name: str, has_responses
     assert f"9 more; see {place}" in " ".join(said.getvalue().split())
 
 
+@pytest.mark.parametrize(
+    ("report", "summary"),
+    [
+        (
+            Report(Path("o.jsonl"), Path("j"), "m", 50_000, 49_000, 1_000, 0, 30_000, 0, 0, 0, 8_000_000, 28_800.0),
+            "o.jsonl: 49,000 of 50,000 lines answered, 1,000 failed, 30,000 asked in 8 h 0 min (1 per second), "
+            "8,000,000 tokens generated",
+        ),
+        (
+            Report(Path("o.csv"), Path("j"), "m", 1, 1, 0, asked=1, completion_tokens=8, elapsed_s=62.54),
+            "o.csv: 1 of 1 line answered, 1 asked in 62.5 s (0.96 per minute), 8 tokens generated",
+        ),
+        (Report(Path("o.csv"), Path("j"), "m", 1200, 0, 1200), "all 1,200 lines already, 1,200 of them failed"),
+    ],
+)
+def test_the_summary_of_a_night(report: Report, summary: str) -> None:
+    said = io.StringIO()
+    print_report(Terminal(io.StringIO(), io.StringIO(), said, colour=False), report, as_json=False, quiet=False)
+    assert summary in " ".join(said.getvalue().split())
+
+
 def test_a_folder_that_is_not_there_is_to_be_created(tmp_path: Path) -> None:
     source = tmp_path / "in.txt"
     source.write_text("a\n", encoding="utf-8")

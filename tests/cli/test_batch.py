@@ -92,7 +92,9 @@ def test_a_line_that_fails_does_not_stop_the_rest(phi: Phi, tmp_path: Path) -> N
     assert run.code == 9
     assert run.json["error"]["code"] == "check_failed"
     assert run.json["error"]["message"] == "2 of 4 lines failed"
-    assert run.json["error"]["hint"].endswith("--retry-failed")
+    assert run.json["error"]["hint"].endswith(
+        " with --retry-failed; 1 line cannot be asked: correct such lines in another file"
+    )
     assert [one["line"] for one in run.json["data"]["failures"]] == [2, 3]
     assert [line["error"] and line["error"]["code"] for line in lines(out)] == [None, "usage", "context_exceeded", None]
     run = phi(*command)

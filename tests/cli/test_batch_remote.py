@@ -128,7 +128,9 @@ def test_schemas_are_checked_here_whatever_the_remote_says(
 def test_options_that_make_no_sense_with_remotes(phi: Phi, two: tuple[Endpoint, Endpoint], source: Path) -> None:
     for words, said in (
         (("two/phi-4", "--threads", "2"), "--threads sets an engine of this machine"),
-        (("two/phi-4", "--remote", "one"), "give both with --remote: phi-4 --remote two --remote one"),
+        (("two/phi-4", "--remote", "one"), "give both with --remote: --remote two/phi-4 --remote one/phi-4"),
+        (("phi-4", "--remote", "one/phi-4"), "phi-4 has no effect: every --remote names its own model"),
+        (("two/phi-4", "--remote", "one/phi-4"), "give both with --remote: --remote two/phi-4 --remote one/phi-4"),
         (("--remote", "one"), "--remote requires the name of a model"),
         (("phi-4", "--remote", "one", "--remote", "one"), "a remote is named twice"),
         (("phi-4", "--remote", "ono"), "remote 'ono' not found"),
@@ -137,6 +139,29 @@ def test_options_that_make_no_sense_with_remotes(phi: Phi, two: tuple[Endpoint, 
         assert said in run.err
         assert run.code in (2, 3)
     assert not two[0].asked
+
+
+def test_where_the_lines_go_is_said_once_and_also_when_quiet(
+    phi: Phi, environment: dict[str, str], source: Path, tmp_path: Path
+) -> None:
+    with Endpoint(lambda _: says("yes")) as endpoint:
+        endpoint.behind_proxy = True
+        environment["HTTP_PROXY"] = f"http://127.0.0.1:{endpoint.port}"
+        configure(environment, "http://lab.example/v1", key_env="LAB_API_KEY")
+        environment["LAB_API_KEY"] = "sk-very-secret"
+        (tmp_path / "huggingface" / "hub" / "models--lab--phi-4").mkdir(parents=True)
+        environment["HF_HUB_CACHE"] = str(tmp_path / "huggingface" / "hub")
+        command = ("batch", str(source), "-p", "{thing}", "lab/phi-4")
+        first = phi(*command, "--out", str(tmp_path / "a.jsonl"), "--quiet")
+        second = phi(*command, "--out", str(tmp_path / "b.jsonl"))
+    assert (first.code, second.code) == (0, 0), (first.err, second.err)
+    assert first.err.splitlines() == [
+        "lab is another machine: prompts, files and answers go to http://lab.example/v1, unencrypted: anyone on the "
+        "network can read them"
+    ]
+    assert "another machine" not in second.err
+    assert "not the repository of that name" in second.err
+    assert "the API key is sent to http://lab.example/v1 unencrypted" in second.err
 
 
 def test_two_servers_of_our_own_share_the_lines(

@@ -146,6 +146,7 @@ def test_a_path_without_v1_is_given_one(typed: str, proposed: str) -> None:
     ("status", "asked", "words"),
     [
         (429, "20", "wait 20 s, as the endpoint asks; send fewer requests"),
+        (429, "1.5", "wait 1.5 s, as the endpoint asks; send fewer requests"),
         (503, "7", "wait 7 s, as the endpoint asks; run the command again"),
         (503, "", "run the command again: the endpoint may be loading its model"),
         (503, "Wed, 21 Oct 2026 07:28:00 GMT", "wait until Wed, 21 Oct 2026 07:28:00 GMT, as the endpoint asks; "),
@@ -162,6 +163,17 @@ def test_what_a_busy_endpoint_asks_for_is_told(status: int, asked: str, words: s
     assert caught.value.hint.isprintable()
     assert len(caught.value.hint) < 200
     assert not caught.value.is_final
+
+
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [("20", 20.0), ("1.5", 1.5), ("2.", 2.0), ("0", 0.0), ("-5", None), ("1e3", None), ("", None), ("soon", None)],
+)
+def test_the_wait_that_a_busy_endpoint_asks_for(asked: str, seconds: float | None) -> None:
+    how = Behaviour(status=429, headers={"Retry-After": asked})
+    with Endpoint(lambda _: how) as endpoint, pytest.raises(EndpointError) as caught:
+        answered(endpoint)
+    assert caught.value.wait_s == seconds
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,15 @@ def test_each_text_is_said_once_and_not_more_than_twenty() -> None:
     assert len(said) == 20
 
 
+def test_waits_of_any_length_are_said_once() -> None:
+    said: list[str] = []
+    notices = Notices(said.append)
+    for seconds in range(1, 40):
+        notices.text(f"lab is busy; trying again in {seconds} s")
+    notices.text("lab answers with another model")
+    assert said == ["lab is busy; trying again in 1 s", "lab answers with another model"]
+
+
 def test_what_concerns_one_answer_is_not_said() -> None:
     said: list[str] = []
     Notices(said.append).notice(Notice("attempt 2 of 3: the answer does not match"))

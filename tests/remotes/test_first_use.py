@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from phicli.remotes.first_use import notice
-from phicli.remotes.opening import open_remote
-from phicli.remotes.types import Remote, RemoteModelName
+from phicli.remotes.types import Remote
 
 
 def test_it_is_said_once_for_each_address() -> None:
@@ -45,14 +44,3 @@ def test_where_nothing_can_be_remembered_it_is_said_each_time(home: Path) -> Non
     lab = Remote("lab", "https://lab.example/v1", "vllm")
     assert notice(lab) is not None
     assert notice(lab) is not None
-
-
-def test_what_was_not_said_is_not_remembered_as_said() -> None:
-    lab = Remote("lab", "https://lab.example/v1", "vllm")
-    said: list[str] = []
-    with open_remote(RemoteModelName(lab, "phi-4")):
-        pass
-    for _ in range(2):
-        with open_remote(RemoteModelName(lab, "phi-4"), on_notice=said.append):
-            pass
-    assert said == ["lab is another machine: prompts, files and answers go to https://lab.example/v1"]

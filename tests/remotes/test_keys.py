@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from html import escape
 from types import ModuleType
+from urllib.parse import quote
 
 import pytest
 
@@ -97,6 +100,25 @@ def test_a_key_is_not_sent_where_a_redirect_leads(monkeypatch: pytest.MonkeyPatc
         caught = refused(Remote("lab", endpoint.url, "vllm", "LAB_KEY"))
         assert caught.kind == "redirect"
         assert other.asked == []
+
+
+@pytest.mark.parametrize("key", [KEY, 'sk-"quoted"/and\\more+=&<>'])
+def test_a_key_is_masked_however_a_server_writes_it(key: str) -> None:
+    address = address_with_key("https://lab.example/v1", key)
+    inside = json.dumps(key)[1:-1]
+    for written in (key, inside, inside.replace("/", r"\/"), quote(key), quote(key, safe=""), escape(key)):
+        assert address.scrubbed(f"no such key: {written}!") == "no such key: ***!"
+
+
+@pytest.mark.parametrize(("key", "listed"), [(KEY, ("phi-4",)), ("phi", ("phi-4", f"phi-4-of-{KEY}"))])
+def test_a_model_whose_name_has_the_key_is_not_listed(
+    monkeypatch: pytest.MonkeyPatch, key: str, listed: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("LAB_KEY", key)
+    with Endpoint() as endpoint:
+        endpoint.models = {"data": [{"id": "phi-4"}, {"id": f"phi-4-of-{KEY}"}]}
+        with EndpointClient(address_of(Remote("lab", endpoint.url, "vllm", "LAB_KEY"))) as client:
+            assert client.models(silence_s=5) == listed
 
 
 class Keyring(ModuleType):

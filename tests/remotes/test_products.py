@@ -238,15 +238,6 @@ def test_stop_texts_are_sent_as_many_as_it_takes_and_found_here(kind: KindName) 
 
 
 @EVERY
-def test_how_long_it_stays_loaded_is_sent_where_there_is_a_field(kind: KindName) -> None:
-    with ProductEndpoint(kind) as endpoint, remote_model(endpoint.url, kind=kind, keep_alive_s=90.0) as model:
-        events = events_of(model)
-        name = KINDS[kind].keep_alive
-        assert (endpoint.body.get(name) if name else None) == (90 if name else None)
-    assert any(one.startswith("--keep-alive has no effect") for one in notices_in(events)) is (name is None)
-
-
-@EVERY
 def test_a_begun_answer_is_continued_or_refused(kind: KindName) -> None:
     begun = (*HELLO, Message("assistant", "It is"))
     script = Script(text=("It", " is", " sunny")) if kind == "llama-server" else Script(text=(" sunny",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from typing import Any
@@ -79,6 +80,12 @@ def test_a_table_with_separators_quotes_and_line_breaks() -> None:
         table[1:].encode("latin-1"), name="x.csv", columns=Columns("Frage", "Antwort"), encoding="latin-1"
     )
     assert latin[1]["messages"][0]["content"] == "ä"
+
+
+def test_a_carriage_return_in_a_text_leaves_a_table_that_can_be_read() -> None:
+    example = {"messages": [{"role": "user", "content": "a\rb"}, {"role": "assistant", "content": "c\rd"}]}
+    (text,), _ = convert(json.dumps(example).encode() + b"\n", target="csv")
+    assert [*csv.reader(io.StringIO(text, newline=""), strict=True)][1] == ["", "a\rb", "c\rd"]
 
 
 def test_a_table_that_is_wrong() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from html import escape
 from typing import Final
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from phicli.errors import UsageError
 
@@ -19,6 +21,7 @@ _CHAT: Final = "/chat/completions"
 EXAMPLE: Final = "an example: http://127.0.0.1:8080/v1"
 _LONGEST: Final = 2000
 _SHORTEST_SECRET: Final = 6  # of a value in the query: masking shorter ones would make messages unreadable
+_SHORTEST_KEY: Final = 12  # local servers take any text as a key, such as "none" or "phi"
 _MASK: Final = "***"
 _HOST_AND_PORT: Final = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{4,5}(/[^\s:?@]*)?")
 
@@ -67,6 +70,10 @@ class Address:
     def url(self, path: str) -> str:
         """The URL of ``path`` below it."""
         return self.base + path + (f"?{self.query}" if self.query else "")
+
+    def gives_away(self, text: str) -> bool:
+        """Whether ``text``, which is to be used as it is, has a key in it; words that serve as keys are not meant."""
+        return any(len(secret) >= _SHORTEST_KEY and secret in text for secret in self.secrets)
 
     def scrubbed(self, text: str) -> str:
         """``text`` without what must not get out: servers quote keys, and libraries URLs."""
@@ -170,4 +177,10 @@ def _bearer(key: str, name: str) -> tuple[str | None, list[str]]:
         return None, []
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise UsageError(f"the key in {name} has characters that cannot be sent", f"set {name} to a valid key")
-    return f"Bearer {key}", [key]
+    return f"Bearer {key}", _spellings(key)
+
+
+def _spellings(key: str) -> list[str]:
+    """The key as texts have it: as it is, and inside of JSON, an address or a web page."""
+    inside = json.dumps(key)[1:-1]
+    return list(dict.fromkeys((key, inside, inside.replace("/", r"\/"), quote(key, safe=""), quote(key), escape(key))))

@@ -112,6 +112,8 @@ class EndpointClient:
     def listed(self, *, silence_s: float, closing: Closing | None = None) -> tuple[Mapping[str, Any], ...]:
         """The entries of the models that it lists, in its order; each has a name, ``id``, that can be printed.
 
+        A name with our key in it is left out.
+
         Raises:
             EndpointError: it cannot be reached, refuses, or sends no list.
         """
@@ -121,7 +123,10 @@ class EndpointClient:
             return tuple(
                 entry
                 for entry in json.loads(body)["data"]
-                if isinstance(entry["id"], str) and entry["id"] and entry["id"].isprintable()
+                if isinstance(entry["id"], str)
+                and entry["id"]
+                and entry["id"].isprintable()
+                and not self.address.gives_away(entry["id"])
             )
         except (ValueError, LookupError, TypeError, RecursionError):
             url, said = self.address.shown, f": {text}" if (text := said_in(self.address, body)) else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -17,6 +18,7 @@ from phicli.network.trouble import Trouble, proxy_refuses, reason, trouble_of
 
 _LONGEST: Final = 300
 _LONGEST_WAIT: Final = 40
+_NUMBER: Final = re.compile(r"[0-9]+(?:\.[0-9]*)?")
 _ALWAYS: Final = frozenset({"key", "not_found", "rejected", "redirect", "tls"})
 
 
@@ -206,14 +208,13 @@ def _wait(address: Address, retry_after: str) -> str:
     asked = clean(address, retry_after)[:_LONGEST_WAIT]
     if not asked:
         return ""
-    return (
-        f"wait {asked} s, as the endpoint asks; " if asked.isdigit() else f"wait until {asked}, as the endpoint asks; "
-    )
+    when = f"{asked} s" if _NUMBER.fullmatch(asked) else f"until {asked}"
+    return f"wait {when}, as the endpoint asks; "
 
 
 def _seconds(retry_after: str) -> float | None:
     """How long ``Retry-After`` asks to wait; None where that is not known."""
-    if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < _LONGEST_WAIT:
+    if len(retry_after) < _LONGEST_WAIT and _NUMBER.fullmatch(retry_after):
         return float(retry_after)
     try:
         until = parsedate_to_datetime(retry_after)
