@@ -132,8 +132,8 @@ def write_atomically(path: Path, content: bytes, *, shared: bool = False) -> Non
     with _about(path):
         new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        handle = os.open(new, flags, 0o666 if shared else 0o600)
-        with _in_place_of(path, new), os.fdopen(handle, "wb") as file:
+        mode = 0o666 if shared else 0o600
+        with _in_place_of(path, new), os.fdopen(os.open(new, flags, mode), "wb") as file:
             file.write(content)
 
 
@@ -149,8 +149,7 @@ def write_output(path: Path, content: bytes) -> None:
     target = output_target(path)
     with _about(path):
         new = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-        file = new.open("xb")
-        with _in_place_of(target, new), file:
+        with _in_place_of(target, new), new.open("xb") as file:
             file.write(content)
             if target.exists():
                 new.chmod(stat.S_IMODE(target.stat().st_mode))
@@ -198,10 +197,15 @@ def _about(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _in_place_of(path: Path, new: Path) -> Iterator[None]:
-    """The file ``new`` becomes ``path`` when it was written; when that fails it is gone."""
+    """The file ``new`` becomes ``path`` when it was written; when that fails it is gone.
+
+    It is created within the context: an interruption may come as soon as it is there.
+    """
     try:
         yield
         new.replace(path)
+    except FileExistsError:  # it is somebody else's
+        raise
     except BaseException:
         with contextlib.suppress(OSError):
             new.unlink()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from phicli.paths import write_atomically, write_output
 from tests.support.disks import small_file_system
+from tests.support.interrupted import as_soon_as_made
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="no such files on Windows")
 
@@ -68,6 +69,17 @@ def test_what_is_no_regular_file_is_left_alone(tmp_path: Path) -> None:
     assert names(tmp_path) == before
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
     assert all((tmp_path / name).is_symlink() for name in ("device", "loop", "dangling"))
+
+
+@pytest.mark.parametrize("write", [write_output, write_atomically])
+def test_an_interruption_as_soon_as_the_new_file_is_there_leaves_none(
+    tmp_path: Path, write: Callable[[Path, bytes], None]
+) -> None:
+    (tmp_path / "file").write_bytes(b"before")
+    with as_soon_as_made(tmp_path, ".file.*"):
+        write(tmp_path / "file", b"after")
+    assert names(tmp_path) == ["file"]
+    assert (tmp_path / "file").read_bytes() == b"before"
 
 
 @pytest.mark.process

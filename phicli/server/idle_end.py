@@ -5,7 +5,6 @@ from __future__ import annotations
 import select
 import socket
 import threading
-import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Final, Protocol
 
@@ -36,7 +35,7 @@ class Hides(Protocol):
 def watch(
     uses: Uses, connections: Callable[[], Collection[object]], found_by: Hides, end: Callable[[], None], *,
     after_s: float, listening: Sequence[socket.socket], on_bug: OnBug = ignored,
-) -> None:  # fmt: skip
+) -> Callable[[], None]:  # fmt: skip
     """Call ``end`` in a thread, once, when the server was not used for ``after_s`` seconds and no client is connected.
 
     A server that no new client can find ends as soon as nobody uses it.
@@ -52,7 +51,10 @@ def watch(
         after_s: seconds without a use.
         listening: sockets whose waiting connections count as clients.
         on_bug: gets a line for each failure that nobody foresaw; the server is looked at again.
+
+    Returns what ends the watch: when it returns, the server is neither looked at nor hidden or shown any more.
     """
+    over = threading.Event()
 
     def idle(for_s: float) -> bool:
         return uses.idle_s >= for_s and not connections() and not _waits(listening)
@@ -64,7 +66,7 @@ def watch(
         unused = False
         try:
             found_by.hide()
-            time.sleep(SETTLE_S)
+            over.wait(SETTLE_S)
             unused = idle(enough_s)
         finally:
             if not unused:
@@ -72,15 +74,22 @@ def watch(
         return unused
 
     def run() -> None:
-        while True:
-            time.sleep(min(_LOOK_S, max(after_s / 4, 0.01)))
+        while not over.wait(min(_LOOK_S, max(after_s / 4, 0.01))):
             try:
                 if hidden():
-                    return end()
+                    end()
+                    return
             except Exception as error:  # noqa: BLE001 (as in main(): a bug is reported, and the server goes on)
                 report(error, on_bug)
 
-    threading.Thread(target=run, daemon=True, name="phi-idle-end").start()
+    thread = threading.Thread(target=run, daemon=True, name="phi-idle-end")
+    thread.start()
+
+    def stop() -> None:
+        over.set()
+        thread.join()
+
+    return stop
 
 
 def _waits(listening: Sequence[socket.socket]) -> bool:

@@ -6,7 +6,7 @@ import os
 import platform
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,6 +60,7 @@ class Residence:
         self.uses = Uses()
         self._ends_after_s = ends_after_s
         self._server: uvicorn.Server | None = None
+        self._end_watch: Callable[[], None] = lambda: None
 
     @property
     def sockets(self) -> list[socket.socket]:
@@ -91,7 +92,7 @@ class Residence:
             return
         self.held.publish(address)
         if self._ends_after_s is not None:
-            watch(
+            self._end_watch = watch(
                 self.uses, lambda: server.server_state.connections, self.held, lambda: self.end(force=False),
                 after_s=self._ends_after_s, listening=self.sockets, on_bug=on_bug,
             )  # fmt: skip
@@ -117,6 +118,7 @@ class Residence:
 
     def close(self) -> None:
         """Leave the place; safe to call twice."""
+        self._end_watch()
         if self.held is not None:
             self.held.close()
 

@@ -46,14 +46,15 @@ class Outputs:
             raise self._refused(error, number) from None
 
     def __enter__(self) -> Self:
-        for number, target in enumerate(self._targets):
-            new = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-            try:
-                self.files.append(new.open("xb", buffering=_BUFFER_BYTES))
-            except OSError as error:
-                self._discard()
-                raise self._refused(error, number) from None
-            self._new.append(new)
+        try:
+            for target in self._targets:
+                self._new.append(target.with_name(f".{target.name}.{secrets.token_hex(4)}"))
+                self.files.append(self._new[-1].open("xb", buffering=_BUFFER_BYTES))
+        except BaseException as error:
+            self._discard()
+            if isinstance(error, OSError):
+                raise self._refused(error, len(self.files)) from None
+            raise
         return self
 
     def __exit__(

@@ -25,6 +25,8 @@ from tests.batch.scripted import ScriptedTarget, Told, answer, batch_of, questio
 LINES = 500
 EVERY = 7
 """Each line with such a number fails the first time."""
+_LOOK_S = 0.0005
+_MOST_S = 0.02
 
 
 class Counts:
@@ -38,6 +40,10 @@ class Counts:
 
     def __getitem__(self, number: int) -> int:
         return self._memory[number]
+
+    @property
+    def in_all(self) -> int:
+        return sum(self._memory[:])
 
 
 def work(source: Path, out: Path, counts: Counts, *, retry: bool) -> None:
@@ -54,13 +60,19 @@ def work(source: Path, out: Path, counts: Counts, *, retry: bool) -> None:
     run_batch(batch_of(source, out, retry_failed=retry), lambda: ScriptedTarget(ask), Told())
 
 
-def sitting(source: Path, out: Path, counts: Counts, killed_after_s: float, *, retry: bool) -> bool:
-    """Whether a process was killed before it had done all."""
+def sitting(source: Path, out: Path, counts: Counts, after: int, and_s: float, *, retry: bool) -> bool:
+    """Whether a process was killed before it had done all.
+
+    It is killed ``and_s`` seconds after it has asked so many lines: on a busy machine, too, it gets on.
+    """
+    until = counts.in_all + after
     pid = os.fork()
     if pid == 0:
         work(source, out, counts, retry=retry)
         os._exit(0)
-    time.sleep(killed_after_s)
+    while counts.in_all < until and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        time.sleep(_LOOK_S)
+    time.sleep(and_s)
     os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
     assert os.WIFSIGNALED(status) or os.waitstatus_to_exitcode(status) == 0, "the batch failed"
@@ -91,7 +103,8 @@ def main(folder: Path, kills: int, seed: int, name: str) -> None:
                 before = saved(out)
                 done = [n for n in before if n not in wanted or not (retry and before[n])]
                 asked = {n: counts[n] for n in done}
-                dies = sitting(source, out, counts, chance.random() * 0.25, retry=retry)
+                most = max(len(wanted - {*done}) // 3, 2)
+                dies = sitting(source, out, counts, chance.randrange(most), chance.random() * _MOST_S, retry=retry)
                 killed += dies
                 again = [n for n in done if counts[n] != asked[n]]
                 assert not again, f"asked again: {again}"

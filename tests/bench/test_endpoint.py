@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import socket
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -88,9 +90,16 @@ def test_a_level_adds_up() -> None:
 
 @pytest.mark.parametrize(("at_a_time", "requests"), [(1, 3), (4, 9), (8, 2)])
 def test_so_many_requests_so_many_at_a_time(at_a_time: int, requests: int) -> None:
-    level, endpoint = level_of(always(pause_s=0.02), LoadLevel(32, 4, at_a_time, requests))
+    together = threading.Barrier(most := min(at_a_time, requests))
+
+    def behave(number: int) -> Behaviour:
+        if number < most:
+            together.wait(60)  # none of the first is answered before all of them have come
+        return Behaviour(pause_s=0.02)
+
+    level, endpoint = level_of(behave, LoadLevel(32, 4, at_a_time, requests), Limits(60.0, 120.0))
     assert len(level.answers) == len(endpoint.chats) == requests
-    assert endpoint.most_at_once == min(at_a_time, requests)
+    assert endpoint.most_at_once == most
     assert level.stopped == ""
 
 
@@ -133,9 +142,6 @@ def test_an_endpoint_that_hangs_is_given_up() -> None:
 
 def test_a_server_that_drips_its_headers_is_given_up_from_outside() -> None:
     """No single read takes long, so nothing but a look from outside ends it."""
-    import socket
-    import threading
-
     stop = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 

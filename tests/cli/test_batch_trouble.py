@@ -7,18 +7,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from tests.support.disks import small_file_system
 from tests.support.person import Person
-from tests.support.processes import gone, wait_for_engine
+from tests.support.processes import gone, wait_for_engine, wait_for_work
 from tests.support.running import Phi
 from tests.support.waiting import wait_until
 
@@ -57,16 +55,7 @@ def running(environment: dict[str, str], *arguments: str) -> Iterator[subprocess
 
 
 def wait_for(out: Path, results: int) -> None:
-    deadline = time.monotonic() + 60
-    while saved(out) < results:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
-def computed_s(pid: int) -> float:
-    """The seconds of processors that the engines of a process have used."""
-    times = [child.cpu_times() for child in psutil.Process(pid).children()]
-    return sum(one.user + one.system for one in times)
+    wait_until(lambda: saved(out) >= results)
 
 
 def complete(out: Path) -> None:
@@ -123,7 +112,7 @@ def test_a_second_ctrl_c_stops_an_answer_without_an_end(
     source.write_text("Tell me a very long story.\n" * 3, encoding="utf-8")
     command = (str(source), "--out", str(out), storyteller, "-n", "60000", "--temperature", "1", "--seed", "1")
     with running(environment, *command) as process:
-        wait_until(lambda: computed_s(process.pid) > 1)  # more than loading takes: it answers
+        wait_for_work(process.pid)  # it answers
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
         assert b"under way; press Ctrl-C again" in process.stderr.readline()
@@ -175,7 +164,7 @@ def test_a_person_sees_how_far_it_is(environment: dict[str, str], source: Path, 
     person.wait_for("tokens/s")
     code, out = person.end()
     assert (code, out) == (0, "")
-    assert f"{LINES} of {LINES} lines answered" in person.screen.replace("\r\n", " ").replace("  ", " ")
+    assert f"{LINES} of {LINES} lines answered" in " ".join(person.screen.split())  # however long the path is
 
 
 def test_two_batches_into_one_output(environment: dict[str, str], phi: Phi, source: Path, tmp_path: Path) -> None:

@@ -7,15 +7,14 @@ import signal
 import struct
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from tests.support.cache_layout import put_in_cache
 from tests.support.files import TINY_PHI
+from tests.support.processes import gone, wait_for_work
 from tests.support.pulling import FILE, REPO
 from tests.support.running import Phi
 
@@ -217,7 +216,7 @@ def test_a_model_that_does_not_fit(phi: Phi, tmp_path: Path) -> None:
 def test_an_interruption_prints_what_was_finished(environment: dict[str, str]) -> None:
     command = [sys.executable, "-m", "phicli", "bench", "tiny-phi", "-p", "512", "-n", "0", "-r", "1000", "--json"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        engine = worked_for(process, 1.0)
+        engine = wait_for_work(process.pid, 1.0)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
@@ -226,16 +225,4 @@ def test_an_interruption_prints_what_was_finished(environment: dict[str, str]) -
     (run,) = envelope["data"]["runs"]
     assert not run["complete"]
     assert 0 < len(run["samples"]) < 1000
-    assert not engine.is_running()
-
-
-def worked_for(process: subprocess.Popen[bytes], seconds: float) -> psutil.Process:
-    """The engine of ``process`` once it has used so many seconds of processors: by then it is measured."""
-    parent = psutil.Process(process.pid)
-    while process.poll() is None:
-        for child in parent.children():
-            times = child.cpu_times()
-            if times.user + times.system > seconds:
-                return child
-        time.sleep(0.02)
-    raise AssertionError(f"it ended with {process.returncode}")
+    assert gone(engine)

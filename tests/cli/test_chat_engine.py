@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -178,9 +179,10 @@ def program_of(process: subprocess.Popen[bytes]) -> int:
 
     def runs() -> bool:
         for child in children(process.pid):
-            words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
-            if b"-c" in words and b"worker.py" not in b"".join(words):
-                found.append(child)
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it was asked for its version
+                words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+                if b"-c" in words and b"worker.py" not in b"".join(words):
+                    found.append(child)
         return bool(found)
 
     wait_until(runs)

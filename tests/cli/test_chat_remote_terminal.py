@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -100,10 +101,17 @@ def test_the_model_is_changed_both_ways(environment: dict[str, str], endpoint: E
 
 
 def test_a_json_answer_is_waited_for_in_the_status_line(environment: dict[str, str], endpoint: Endpoint) -> None:
-    endpoint.behave = lambda _: says("Answer", pause_s=0.5)
+    shown = threading.Event()
+
+    def behave(_: int) -> Behaviour:
+        shown.wait(60)
+        return says("Answer")
+
+    endpoint.behave = behave
     command = ["chat", "lab/phi-4", "Hello", "--json", "--no-stdin"]
     with TerminalTalk(environment, *command, columns=WIDE) as talk:
         talk.wait_until(lambda: "waiting for lab/phi-4" in "".join(talk.lines))
+        shown.set()
         talk.wait_until(lambda: any('"text": "Answer"' in line for line in talk.lines))
         assert "waiting for" not in "".join(talk.lines)
 

@@ -9,15 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from phicli.engine.abilities import Ability
 from phicli.engine.starting import require
 from phicli.errors import UsageError
-from tests.support.processes import gone, wait_for_engine
+from tests.support.processes import gone, wait_for_work
 from tests.support.running import Phi
-from tests.support.waiting import wait_until
 
 FRANCE = "What is the capital of France?"
 REASONS = "Your name is Phi, an AI math expert developed by Microsoft."
@@ -174,8 +172,7 @@ def test_an_interruption_has_the_answers_before_it(environment: dict[str, str]) 
     process = subprocess.Popen(
         [*command, "--json"], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    engine = wait_for_engine(process.pid)
-    wait_until(lambda: psutil.Process(engine).cpu_times().user > 1)
+    engine = wait_for_work(process.pid, 1.0)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     printed = json.loads(out)

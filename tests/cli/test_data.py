@@ -206,7 +206,7 @@ def test_every_line_that_is_not_json_is_reported(phi: Phi, train: Path, tmp_path
     done = phi("data", "convert", str(train), "-o", str(new))
     assert done.code == 9
     assert new.read_bytes() == lines[0] + lines[1] + lines[3]
-    shown = done.err.replace("\n", " ")
+    shown = " ".join(done.err.split())
     assert all(f"train.jsonl:{number}, column " in shown for number in (2, 4, 5)), done.err
     assert "3 examples left out, 3 written as messages" in shown
     done = phi("data", "split", str(train))

@@ -7,6 +7,7 @@ import io
 import json
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def by_question(answers: dict[str, str], **how: Any) -> Endpoint:
     """An endpoint that answers these questions, and others with a dash."""
 
     def behave(_: int) -> Behaviour:
-        question = endpoint.chats[-1].body["messages"][-1]["content"]
+        question = endpoint.current.body["messages"][-1]["content"]
         return Behaviour(pieces=(answers.get(question, "-"),), finish="stop", **how)
 
     endpoint = Endpoint(behave)
@@ -131,7 +132,7 @@ def test_a_question_that_a_remote_refuses_is_named_and_counts_as_neither(phi: Ph
         usual = endpoint.behave
 
         def behave(number: int) -> Behaviour:
-            asks = "7 + 5" in endpoint.chats[-1].body["messages"][-1]["content"]
+            asks = "7 + 5" in endpoint.current.body["messages"][-1]["content"]
             return Behaviour(status=400, body=refused) if asks else usual(number)
 
         endpoint.behave = behave
@@ -219,10 +220,16 @@ def test_ctrl_c_awaits_what_is_under_way_and_a_second_one_does_not(
     phi: Phi, environment: dict[str, str], tmp_path: Path, presses: int
 ) -> None:
     """After five answers the endpoint is slow, or sends nothing any more."""
-    slow = Behaviour(pieces=("It", " is", " 40"), finish="stop", pause_s=0.5)
-    with Endpoint() as endpoint:
-        later = Behaviour(hangs_after=1) if presses == 2 else slow
-        endpoint.behave = lambda number: Behaviour(pieces=("40",), finish="stop") if number < 5 else later
+    pressed = threading.Event()
+
+    def behave(number: int) -> Behaviour:
+        if number >= 5 and presses == 2:
+            return Behaviour(hangs_after=1)
+        if number >= 5:
+            pressed.wait(60)
+        return Behaviour(pieces=("40",), finish="stop")
+
+    with Endpoint(behave) as endpoint:
         add(phi, endpoint, "--kind", "vllm")
         questions = many(tmp_path, 100)
         with started([sys.executable, "-m", "phicli", "eval", "lab/phi-4", "--set", questions], environment) as process:
@@ -233,6 +240,7 @@ def test_ctrl_c_awaits_what_is_under_way_and_a_second_one_does_not(
             while b"interrupted: waiting for 32 answers under way" not in said:
                 assert said, "it has not said what it waits for"
                 said = process.stderr.readline()
+            pressed.set()
             if presses == 2:
                 process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=60)

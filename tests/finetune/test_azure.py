@@ -12,7 +12,8 @@ from phicli.errors import NotFoundError, UnsupportedModelError, UsageError
 from phicli.finetune.azure.models import azure_model
 from phicli.finetune.azure.page import Facts, page
 from phicli.finetune.azure.parameters import azure_parameters, job_yaml
-from phicli.finetune.azure.writing import name_for, require_free
+from phicli.finetune.azure.writing import _new_folder, name_for, require_free
+from tests.support.interrupted import as_soon_as_made
 
 
 @pytest.mark.parametrize(
@@ -126,6 +127,12 @@ def test_where_something_is_nothing_is_written(tmp_path: Path) -> None:
 def facts(model: str, validation: int | None) -> Facts:
     parameters = azure_parameters(2, None, 1e-5)
     return Facts(azure_model(model), parameters, "mine", 40, validation, 1, "phi finetune", "2026-11-29", "1.0")
+
+
+def test_an_interruption_as_soon_as_the_folder_is_there_leaves_none(tmp_path: Path) -> None:
+    with as_soon_as_made(tmp_path / "deep", ".out.new-*"), _new_folder(tmp_path / "deep" / "out"):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_page_says_what_is_not_sure_and_where_it_is_from() -> None:

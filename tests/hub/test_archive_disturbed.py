@@ -29,6 +29,7 @@ from tests.hub.test_archive_hostile import pack, unpack
 from tests.support.archived import MODEL, REPO, put
 from tests.support.cache_layout import photograph
 from tests.support.disks import small_file_system
+from tests.support.interrupted import as_soon_as_made
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="locks, links and signals of POSIX")
 
@@ -143,6 +144,12 @@ def test_odd_names_beside_a_cached_model(cached: Path, tmp_path: Path) -> None:
     assert import_archive(tmp_path / "m.tar", folder=tmp_path / "other").path.read_bytes() == MODEL
     with pytest.raises(UsageError, match="cannot contain"):
         export_model(put(tmp_path / "hf", "a:b.gguf", MODEL), tmp_path / "n.tar", name="n")
+
+
+def test_an_export_that_is_interrupted_as_soon_as_its_file_is_there_leaves_none(tmp_path: Path) -> None:
+    with as_soon_as_made(tmp_path, ".phi-export*"), partial_of(tmp_path / "m.tar"):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.process

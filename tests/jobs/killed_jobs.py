@@ -20,6 +20,8 @@ from phicli.jobs.running import Done, run
 
 ITEMS = 200
 ABOUT = {"input": "numbers"}
+_MOST, _MOST_S = 40, 0.004
+_LOOK_S = 0.0002
 
 
 class Shared:
@@ -39,6 +41,10 @@ class Shared:
 
     def is_saved(self, number: int) -> bool:
         return bool(self._memory[ITEMS + number])
+
+    @property
+    def asked_in_all(self) -> int:
+        return sum(self._memory[:ITEMS])
 
 
 class Counting:
@@ -76,8 +82,12 @@ def work(path: Path, shared: Shared) -> None:
         run(((n, n) for n in range(ITEMS) if n not in journal), [Counting(shared)], save)
 
 
-def sitting(path: Path, shared: Shared, number: signal.Signals, after_s: float) -> bool:
-    """Whether a process that works on the job was ended by a signal before it was done."""
+def sitting(path: Path, shared: Shared, number: signal.Signals, after: int, and_s: float) -> bool:
+    """Whether a process that works on the job was ended by a signal before it was done.
+
+    The signal comes ``and_s`` seconds after the process has asked so many items: on a busy machine, too, it gets on.
+    """
+    until = shared.asked_in_all + after
     pid = os.fork()
     if pid == 0:
         code = 1
@@ -92,7 +102,9 @@ def sitting(path: Path, shared: Shared, number: signal.Signals, after_s: float) 
             if code == 1:
                 traceback.print_exc()
             os._exit(code)
-    time.sleep(after_s)
+    while shared.asked_in_all < until and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        time.sleep(_LOOK_S)
+    time.sleep(and_s)
     os.kill(pid, number)
     _, status = os.waitpid(pid, 0)
     code = os.waitstatus_to_exitcode(status)
@@ -126,7 +138,7 @@ def main(folder: Path, times: int, seed: int, number: signal.Signals) -> None:
     while ended < times:
         path, shared, before = folder / f"{jobs}.journal", Shared(), dict[int, int]()
         while len(before) < ITEMS:
-            ended += sitting(path, shared, number, chance.random() * 0.02)
+            ended += sitting(path, shared, number, chance.randrange(_MOST), chance.random() * _MOST_S)
             before = check(path, shared, before, asked=number == signal.SIGINT)
         jobs += 1
     sys.stdout.write(f"{ended} processes, {jobs} jobs\n")

@@ -21,6 +21,7 @@ from phicli.remotes.asking import RemoteAsking
 from phicli.structured.form import SchemaForm
 from tests.support.endpoint import Behaviour, Endpoint
 from tests.support.remotes import remote_model
+from tests.support.waiting import wait_until
 
 GOOD = Behaviour(pieces=("It", " is", " sunny."))
 BROKEN = Behaviour(status=500, body=b'{"error": {"message": "out of memory"}}')
@@ -53,7 +54,7 @@ def by_question(behave: Callable[[str, int], Behaviour]) -> Endpoint:
     seen: dict[str, int] = {}
 
     def behaviour(number: int) -> Behaviour:
-        question = endpoint.chats[-1].body["messages"][-1]["content"]
+        question = endpoint.current.body["messages"][-1]["content"]
         seen[question] = seen.get(question, -1) + 1
         return behave(question, seen[question])
 
@@ -144,8 +145,7 @@ def test_a_remote_that_sometimes_refuses_connections_is_not_left_out() -> None:
         def chat(fields: Any, **more: Any) -> Any:
             if fields["messages"][-1]["content"] == "question 3" and len(failed) < 4:
                 failed.append("3")
-                while len(endpoint.chats) < 5 + 3 * len(failed):
-                    threading.Event().wait(0.01)
+                wait_until(lambda: len(endpoint.chats) >= 5 + 3 * len(failed))
                 raise refuses
             return usual(fields, **more)
 
@@ -235,7 +235,7 @@ def test_a_remote_that_hangs_is_left_out_and_its_other_requests_go_on_elsewhere(
     with (
         Endpoint(lambda _: Behaviour(hangs_after=1)) as hanging,
         Endpoint(lambda _: GOOD) as good,
-        worker_of(hanging, "hanging/phi-4", slots=4, silence_s=0.3) as first,
+        worker_of(hanging, "hanging/phi-4", slots=4, silence_s=1.0) as first,  # all four are asked before it is over
         worker_of(good, "good/phi-4", slots=1) as second,
     ):
         done = answers(30, first, second, on_gone=lambda name, _: gone.append(name))
@@ -281,8 +281,7 @@ def test_a_stop_ends_requests_that_hang_and_makes_no_results_of_them() -> None:
         threads = [threading.Thread(target=ask) for _ in range(4)]
         for thread in threads:
             thread.start()
-        while len(endpoint.chats) < 4:
-            threading.Event().wait(0.01)
+        wait_until(lambda: len(endpoint.chats) == 4)
         worker.stop()
         for thread in threads:
             thread.join(30)

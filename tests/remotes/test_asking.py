@@ -92,7 +92,7 @@ def test_a_schema_that_is_refused_is_only_checked() -> None:
     said = json.dumps({"error": {"message": "Invalid schema for response_format 'answer'"}}).encode()
     with Endpoint() as endpoint:
         endpoint.behave = lambda _: (
-            Behaviour(status=400, body=said) if "response_format" in endpoint.chats[-1].body else text('{"age": 3}')
+            Behaviour(status=400, body=said) if "response_format" in endpoint.current.body else text('{"age": 3}')
         )
         with remote_model(endpoint.url) as model:
             asking = RemoteAsking(model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import threading
 from dataclasses import replace
 from typing import Any
@@ -23,15 +24,21 @@ def test_a_connection_that_was_closed_meanwhile_is_opened_again() -> None:
 
 
 def test_threads_share_a_model() -> None:
-    with Endpoint(lambda _: Behaviour(pause_s=0.02)) as endpoint, remote_model(endpoint.url, connections=2) as model:
+    together = threading.Barrier(6)
+
+    def behave(_: int) -> Behaviour:
+        together.wait(60)
+        return Behaviour()
+
+    with Endpoint(behave) as endpoint, remote_model(endpoint.url, connections=2) as model:
         answers: list[Answer] = []
         threads = [threading.Thread(target=lambda: answers.append(answer_of(model))) for _ in range(6)]
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(20)
+            thread.join(60)
     assert [answer.text for answer in answers] == ["one two three four"] * 6
-    assert endpoint.most_at_once > 2
+    assert endpoint.most_at_once == 6
 
 
 def test_a_proxy_of_the_environment_is_used_but_not_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,8 +58,6 @@ class DroppingServer:
     """Answers one request on each connection, waits for the next one, and closes without an answer."""
 
     def __init__(self) -> None:
-        import socket
-
         self.dropped = 0
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -67,7 +72,9 @@ class DroppingServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts; to close it does not
         self._socket.close()
+        self._thread.join()
 
     def _serve(self) -> None:
         body = raw(chunk({"content": "Hi"}, "stop")).raw or b""

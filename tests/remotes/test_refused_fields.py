@@ -22,7 +22,7 @@ def negotiated(message: str, name: str, **asked: Any) -> Iterator[tuple[list[str
     """What is said and what is sent at last, twice, to a server that refuses requests with a field."""
     with Endpoint() as endpoint:
         said = json.dumps({"error": {"message": message}}).encode()
-        endpoint.behave = lambda _: Behaviour(status=400, body=said) if name in endpoint.chats[-1].body else GOOD
+        endpoint.behave = lambda _: Behaviour(status=400, body=said) if name in endpoint.current.body else GOOD
         with remote_model(endpoint.url, kind="openai") as model:
             for _ in range(2):
                 events = events_of(model, **asked)

@@ -59,9 +59,13 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(after_s: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+def running(after_s: str, monkeypatch: pytest.MonkeyPatch, first: socket.socket | None = None) -> Iterator[Running]:
+    """A server that ends when it is idle; ``first`` is connected before it can be."""
     monkeypatch.setenv(residence.ENDS_AFTER, after_s)
-    one = Running(reside(background=True, keep_alive_s=0))
+    resides = reside(background=True, keep_alive_s=0)
+    if first is not None and resides.held is not None:
+        first.connect(resides.held.state.socket)
+    one = Running(resides)
     try:
         yield one
     finally:
@@ -84,8 +88,7 @@ def test_it_ends_after_its_last_use_and_leaves_the_place(here: Place, monkeypatc
 
 
 def test_it_does_not_end_while_a_client_is_connected(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    with running("0.5", monkeypatch) as one, socket.socket(socket.AF_UNIX) as client:
-        client.connect(str(here.socket))
+    with socket.socket(socket.AF_UNIX) as client, running("0.5", monkeypatch, first=client) as one:
         wait_until(lambda: one.residence.uses.idle_s > 2)
         assert one.thread.is_alive()
         client.close()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
+import socket
 import ssl
 import threading
 import time
@@ -51,7 +53,11 @@ class Asked:
 
 
 class Endpoint:
-    """Use it as a context manager. ``behave`` says how the answer number n (from 0) to a chat request goes."""
+    """Use it as a context manager. ``behave`` says how the answer number n (from 0) to a chat request goes.
+
+    It is called in the thread that answers the request, which is :attr:`current` there, and may wait for other
+    requests.
+    """
 
     def __init__(self, behave: Callable[[int], Behaviour] | None = None) -> None:
         self.behave = behave or (lambda _: Behaviour())
@@ -67,6 +73,7 @@ class Endpoint:
         self._at_once = 0
         self._number = 0
         self._lock = threading.Lock()
+        self._current = threading.local()
         self._server = _Server(self)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
@@ -85,6 +92,12 @@ class Endpoint:
         """The requests for answers."""
         return [one for one in self.asked if one.method == "POST"]
 
+    @property
+    def current(self) -> Asked:
+        """The request that this thread answers; others may have come since."""
+        asked: Asked = self._current.asked
+        return asked
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
@@ -94,13 +107,20 @@ class Endpoint:
     ) -> None:
         self.closing.set()
         self._server.shutdown()
+        self._thread.join()
         self._server.server_close()
+
+    def record(self, asked: Asked) -> None:
+        """A request has come, which this thread answers."""
+        self._current.asked = asked
+        self.asked.append(asked)
 
     def next_behaviour(self) -> Behaviour:
         """How the next chat request is answered."""
         with self._lock:
+            number = self._number
             self._number += 1
-            return self.behave(self._number - 1)
+        return self.behave(number)
 
     def count(self, step: int) -> None:
         """One request more or less is under way."""
@@ -122,7 +142,25 @@ class _Server(http.server.ThreadingHTTPServer):
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
+        self._open: set[socket.socket] = set()
         super().__init__(("127.0.0.1", 0), _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Note the connection, and answer in a thread."""
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection that is done with."""
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """End the connections too that clients keep: their threads would outlive the test."""
+        super().server_close()
+        for connection in [*self._open]:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Clients hang up: that is their right."""
@@ -202,7 +240,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _record(self, body: Any) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.server.endpoint.asked.append(Asked(self.command, self.path, headers, body))
+        self.server.endpoint.record(Asked(self.command, self.path, headers, body))
 
     def _refused(self) -> bool:
         key = self.server.endpoint.key

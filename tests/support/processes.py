@@ -41,11 +41,9 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def wait_for_child(pid: int, within_s: float = 20.0) -> None:
+def wait_for_child(pid: int) -> None:
     """Wait until ``pid`` has a child."""
-    deadline = time.monotonic() + within_s
-    while not children(pid) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: bool(children(pid)))
 
 
 def wait_for_engine(pid: int) -> int:
@@ -60,6 +58,24 @@ def wait_for_engine(pid: int) -> int:
 
     wait_until(runs)
     return found[0]
+
+
+def wait_for_work(pid: int, seconds: float = 0.5) -> int:
+    """The id of the engine's process that ``pid`` started, once it has computed for so long since it was loaded.
+
+    On a busy machine loading alone uses more processor time than a whole answer elsewhere. A client is connected when
+    the model is loaded, and not before.
+    """
+    engine = psutil.Process(wait_for_engine(pid))
+
+    def used_s() -> float:
+        times = engine.cpu_times()
+        return float(times.user + times.system)
+
+    wait_until(lambda: any(one.status == psutil.CONN_ESTABLISHED for one in engine.net_connections()))
+    before = used_s()
+    wait_until(lambda: used_s() - before > seconds)
+    return int(engine.pid)
 
 
 @contextlib.contextmanager

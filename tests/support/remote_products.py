@@ -106,7 +106,7 @@ class ProductEndpoint(Endpoint):
         return dict(self.chats[-1].body)
 
     def _answered(self, _: int) -> Behaviour:
-        body = self.body
+        body = dict(self.current.body)
         unknown = sorted(body.keys() - TAKEN[self.kind])
         if unknown:
             return Behaviour(status=400, body=json.dumps({"error": {"message": f"UNDOCUMENTED {unknown}"}}).encode())

@@ -16,6 +16,7 @@ from phicli.training_data.source import Source
 from phicli.training_data.split_result import Split
 from phicli.training_data.splitting import SplitOptions, read_amount, split
 from tests.support.disks import small_file_system
+from tests.support.interrupted import as_soon_as_made
 from tests.training_data.examples import GOOD, line, numbered
 
 
@@ -26,6 +27,15 @@ def split_in(folder: Path, data: bytes, *, force: bool = False, pipe: bool = Fal
 
 def sides(folder: Path) -> tuple[list[bytes], list[bytes]]:
     return (folder / "t.jsonl").read_bytes().splitlines(True), (folder / "v.jsonl").read_bytes().splitlines(True)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_an_interruption_as_soon_as_a_file_is_there_leaves_none(tmp_path: Path, number: int) -> None:
+    names = ("t.jsonl", "v.jsonl")
+    outputs = Outputs([tmp_path / name for name in names], force=False)
+    with as_soon_as_made(tmp_path, f".{names[number]}.*"), outputs:
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("pipe", [False, True])

@@ -184,9 +184,9 @@ def _new_folder(target: Path) -> Iterator[Path]:
         for left in target.parent.glob(f".{target.name}.new-*"):
             if left.stat().st_mtime < time.time() - _STALE_S:
                 shutil.rmtree(left, ignore_errors=True)
-        folder = target.with_name(f".{target.name}.new-{secrets.token_hex(4)}")
-        folder.mkdir()
+        folder = target.with_name(f".{target.name}.new-{secrets.token_hex(8)}")
         try:
+            folder.mkdir()
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)

@@ -55,11 +55,18 @@ def partial_of(target: Path) -> Iterator[Partial]:
 def _create(folder: Path, start: str) -> tuple[Path, BinaryIO]:
     while True:
         path = folder / f"{start}{secrets.token_hex(8)}.part"
-        file = path.open("xb")
-        _locked(file, wait=True)
-        if os.fstat(file.fileno()).st_nlink:
-            return path, file
-        file.close()  # another process took it for a leftover before it was locked
+        try:
+            file = path.open("xb")
+            _locked(file, wait=True)
+            if os.fstat(file.fileno()).st_nlink:
+                return path, file
+            file.close()  # another process took it for a leftover before it was locked
+        except FileExistsError:  # it is somebody else's
+            raise
+        except BaseException:
+            with contextlib.suppress(OSError):
+                path.unlink()
+            raise
 
 
 def _remove_if_left(path: Path) -> None:
