@@ -19,10 +19,10 @@ from phicli.batch.scan import scan
 from phicli.batch.sitting import Reading, Sitting
 from phicli.batch.source import open_source
 from phicli.batch.target import Target
-from phicli.batch.types import Watch
 from phicli.batch.wording import Wording, bytes_of
 from phicli.errors import PhiError, UsageError
 from phicli.jobs.journal import Journal, OtherJobError
+from phicli.jobs.watch import Watch
 from phicli.units import counted
 
 
