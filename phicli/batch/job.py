@@ -19,10 +19,10 @@ from phicli.batch.scan import scan
 from phicli.batch.sitting import Reading, Sitting
 from phicli.batch.source import open_source
 from phicli.batch.target import Target
-from phicli.batch.types import Watch
 from phicli.batch.wording import Wording, bytes_of
 from phicli.errors import PhiError, UsageError
-from phicli.jobs.journal import Journal, OtherJobError
+from phicli.jobs.journal import Journal, OtherJobError, UnknownJournalError
+from phicli.jobs.watch import Watch
 from phicli.units import counted
 
 
@@ -63,6 +63,9 @@ def run_batch(
         except OtherJobError as error:
             error.message = f"{wanted.out} has the results of another job, with another {' and '.join(error.differs)}"
             error.hint = "name another file with --out, or replace it: --restart"
+            raise
+        except UnknownJournalError as error:
+            error.hint = f"name another file with --out, or replace {wanted.out} and its journal: --restart"
             raise
 
 

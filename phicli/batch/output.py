@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,9 +123,8 @@ def output_of(path: Path, layout: Layout, scan: Scan, form: Form | None, *, tool
     if delimiter is None:
         return JsonOutput()
     if layout.format == "openai":
-        raise UsageError(
-            "the answers to an OpenAI batch file are JSON lines, not a table", f"use --out {path.with_suffix('.jsonl')}"
-        )
+        other = shlex.quote(str(path.with_name(f"{path.stem}-answers.jsonl")))  # without the end it may be the input
+        raise UsageError("the answers to an OpenAI batch file are JSON lines, not a table", f"use --out {other}")
     columns = tuple(key for key in scan.keys if key != _MESSAGES or layout.is_table)
     if len(columns) >= _MOST_COLUMNS:
         raise UsageError(f"the input has more than {_MOST_COLUMNS} keys: too many for a table", "use --out OUT.jsonl")

@@ -10,10 +10,10 @@ from typing import Any
 from phicli.answering.asked import Asked
 from phicli.batch.options import BatchOptions
 from phicli.batch.target import USUAL_REASONING_TOKENS, USUAL_TOKENS, notices_to
-from phicli.batch.types import Watch
 from phicli.engine.types import Sampling
 from phicli.jobs.planning import Needs
 from phicli.jobs.running import Worker
+from phicli.jobs.watch import Watch
 from phicli.jobs.workers import Outcome, RemoteWorker
 from phicli.remotes.asking import RemoteAsking
 from phicli.remotes.kinds import kind_of

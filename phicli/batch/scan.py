@@ -73,14 +73,16 @@ def scan(
         raise UsageError(f"{source.name} has no lines to ask", "each line is a prompt, or a JSON object with a prompt")
     _require_different(source, layout, places)
     if wrong == rows:
-        raise UsageError(
-            f"{source.name}: no line can be asked; {first_problem}", _hint(source.name, layout, first_problem)
-        )
+        raise _none_can_be_asked(source.name, layout, first_problem)
     return Scan(digest.hexdigest(), rows, wrong, tuple(keys), most_bytes)
 
 
+def _none_can_be_asked(name: str, layout: Layout, problem: str) -> UsageError:
+    """The error for a file whose first ``problem`` is this, and what to do about it."""
+    return UsageError(f"{name}: no line can be asked; {problem}", _hint(name, layout, problem))
+
+
 def _hint(name: str, layout: Layout, problem: str) -> str:
-    """What to do about a file whose first ``problem`` is this."""
     if problem.endswith("it is not UTF-8 text"):
         return f"save it as UTF-8, or convert it, e.g. iconv -f WINDOWS-1252 -t UTF-8 {in_shell(name)} > utf8.csv"
     if layout.format == "lines" and "it has no value for" in problem:

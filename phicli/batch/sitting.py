@@ -21,7 +21,7 @@ from phicli.batch.results import PlainResults, Results, reason_in, saved, tokens
 from phicli.batch.scan import Scan
 from phicli.batch.source import Source
 from phicli.batch.target import Target
-from phicli.batch.types import Row, Watch
+from phicli.batch.types import Row
 from phicli.batch.wording import Wording
 from phicli.errors import (
     DoesNotFitError,
@@ -34,6 +34,7 @@ from phicli.errors import (
 from phicli.jobs.journal import Journal
 from phicli.jobs.planning import Needs
 from phicli.jobs.running import Done, run
+from phicli.jobs.watch import Watch
 from phicli.tools.declared import declared_for
 from phicli.units import counted, format_pace
 

@@ -15,7 +15,6 @@ from phicli.answering.asking import Asking, NoToolTrainingError
 from phicli.answering.calling import was_trained
 from phicli.answering.engine_starts import gpus_for
 from phicli.batch.options import BatchOptions
-from phicli.batch.types import Watch
 from phicli.catalog.display_name import with_quant
 from phicli.catalog.names import PLUS
 from phicli.engine.abilities import Ability, abilities_of_sampling
@@ -31,6 +30,7 @@ from phicli.jobs.notices import Notices
 from phicli.jobs.opening import open_pool
 from phicli.jobs.planning import JobPlan, Needs, Place, plan_job
 from phicli.jobs.running import Worker
+from phicli.jobs.watch import Watch
 from phicli.jobs.workers import Outcome, PoolWorker
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.identify import choose_format

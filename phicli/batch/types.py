@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol, get_args
+from typing import Any, Final, Literal, get_args
 
 InputFormat = Literal["jsonl", "csv", "tsv", "lines", "openai"]
 """JSON lines, tables with commas or tabs, a prompt per line, requests of OpenAI's batch files."""
@@ -32,16 +32,3 @@ class Row:
         """Its id: the value of ``key``, else the number of its line, which is also that of a row with a problem."""
         value = None if self.problem else self.fields.get(key)
         return self.line if value is None or value == "" else value
-
-
-class Watch(Protocol):
-    """Shows how far a batch has come."""
-
-    def show(self, text: str, left_s: float | None = None) -> None:
-        """What is being done now, and for how many seconds more."""
-
-    def say(self, text: str) -> None:
-        """A notice that stays; nothing with ``--quiet``."""
-
-    def warn(self, text: str) -> None:
-        """A warning that stays, with ``--quiet`` too."""

@@ -15,9 +15,9 @@ from phicli.bench.quality.types import Quality
 from phicli.bench.runs.baseline import Baseline, open_baseline
 from phicli.bench.runs.compare import BaselineResult, Ratio, ratios_of
 from phicli.bench.subjects import subjects
-from phicli.bench.watch import Watch
 from phicli.errors import PhiError, UserInterruptError
 from phicli.hardware.threads import notice_threads
+from phicli.jobs.watch import Watch
 from phicli.records.history import History, entry_of
 from phicli.records.run import Run
 

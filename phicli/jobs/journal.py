@@ -41,6 +41,10 @@ class OtherJobError(UsageError):
         self.differs = differs
 
 
+class UnknownJournalError(UsageError):
+    """The file is not a journal of this version of phi."""
+
+
 class Journal:
     """The results of one job; a context in which no other process can work on it.
 
@@ -210,7 +214,7 @@ class Journal:
         if self._replaces or torn:
             return
         what = "was written by another version of phi" if "journal" in data else "does not have the results of a job"
-        raise UsageError(f"{self.path} {what}", "move it to another place, or add --restart to overwrite it")
+        raise UnknownJournalError(f"{self.path} {what}", "move it to another place, or add --restart to overwrite it")
 
     def _note(self, line: bytes, place: int) -> None:
         data = object_in(line)

@@ -11,7 +11,7 @@ from phicli.catalog.resolve import known_by_name
 from phicli.engine.settings import EngineSettings
 from phicli.engine.starting import EngineChoice
 from phicli.engine.types import LoadSettings, Sampling
-from phicli.fit.loading import FittedLoad, Room, fit_load, fitting
+from phicli.fit.loading import ContextWish, FittedLoad, Room, fit_load, fitting
 from phicli.fit.memory import plan_memory
 from phicli.fit.shape import ModelShape, loaded_by, shape_of
 from phicli.fit.too_large import OnTooLarge, refuse
@@ -158,23 +158,8 @@ def plan_load(
     return LoadPlan(
         model=model,
         format=chosen,
-        settings=LoadSettings(
-            model_path=model.path,
-            context_tokens=fitted.first_tokens,
-            engine=fitted.settings,
-            warmup=use is Use.CONVERSATION,
-            own_template=chosen.name == TEMPLATE,
-            model_name=name_for_engine(header),
-            adapters=options.adapters,
-        ),
-        context=ContextPlan(
-            fitted.first_tokens,
-            fitted.limit_tokens,
-            trained_tokens=header.context_length,
-            asked=wish.promised,
-            original_tokens=header.original_context_length,
-            usual_tokens=wish.usual_tokens,
-        ),
+        settings=_first_settings(model, header, chosen, fitted, use, options),
+        context=_context_plan(header, fitted, wish),
         sampling=sampling_for(sampling_of_file(header, variant, chosen).sampling, options),
         stop_texts=options.stop,
         think_budget=options.think_budget,
@@ -184,6 +169,31 @@ def plan_load(
         wanted=fitted.wanted,
         tuned=is_tuned(asked, winner),
         notices=_gpu_notices(fitted, shape, room),
+    )
+
+
+def _first_settings(
+    model: LocatedModel, header: GgufHeader, chosen: FormatChoice, fitted: FittedLoad, use: Use, options: ChatOptions
+) -> LoadSettings:
+    return LoadSettings(
+        model_path=model.path,
+        context_tokens=fitted.first_tokens,
+        engine=fitted.settings,
+        warmup=use is Use.CONVERSATION,
+        own_template=chosen.name == TEMPLATE,
+        model_name=name_for_engine(header),
+        adapters=options.adapters,
+    )
+
+
+def _context_plan(header: GgufHeader, fitted: FittedLoad, wish: ContextWish) -> ContextPlan:
+    return ContextPlan(
+        fitted.first_tokens,
+        fitted.limit_tokens,
+        trained_tokens=header.context_length,
+        asked=wish.promised,
+        original_tokens=header.original_context_length,
+        usual_tokens=wish.usual_tokens,
     )
 
 

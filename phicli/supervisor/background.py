@@ -10,16 +10,15 @@ import contextlib
 import json
 import os
 import select
-import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
 from phicli.errors import EngineError, PhiError, UsageError
+from phicli.interruptions import interrupted_afterwards
 from phicli.paths import log_dir
 from phicli.supervisor.client import NoServerError, Server, find
 from phicli.supervisor.folders import absolute_folders
@@ -176,7 +175,7 @@ def _run(words: Sequence[str]) -> tuple[Path | None, dict[str, Any]]:
     path, log = _open_log()
     process: subprocess.Popen[bytes] | None = None
     try:
-        with log, _interrupted_afterwards():
+        with log, interrupted_afterwards():
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
                 env=environment, start_new_session=True, creationflags=_WINDOWS_FLAGS,
@@ -190,22 +189,6 @@ def _run(words: Sequence[str]) -> tuple[Path | None, dict[str, Any]]:
         raise
     process.returncode = 0  # it goes on without this process, which does not wait for it
     return path, reply
-
-
-@contextlib.contextmanager
-def _interrupted_afterwards() -> Iterator[None]:
-    """Hold Ctrl-C back until the context ends: within it, what was just started is not known yet."""
-    usual, pressed = signal.default_int_handler, list[int]()
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not usual:
-        yield
-        return
-    signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, usual)
-    if pressed:
-        raise KeyboardInterrupt
 
 
 def _first_line(process: subprocess.Popen[bytes]) -> bytes:

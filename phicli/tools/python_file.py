@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from phicli.errors import UsageError
+from phicli.interruptions import interrupted_afterwards
 from phicli.tools.reading import tool_of
 from phicli.tools.types import Tool
 
@@ -66,17 +67,20 @@ def _finished(
         subprocess.TimeoutExpired: it did not end in time.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=sys.platform != "win32"
-        )
+        process: subprocess.Popen[bytes] | None = None
         try:
+            with interrupted_afterwards():
+                process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=sys.platform != "win32"
+                )
             try:
                 process.wait(min(_PATIENCE_S, timeout_s))
             except subprocess.TimeoutExpired:
                 on_wait()
                 process.wait(max(timeout_s - _PATIENCE_S, 0))
         except BaseException:
-            _kill(process)
+            if process is not None:
+                _kill(process)
             raise
         texts = [_text_in(file) for file in (out, err)]
     return subprocess.CompletedProcess(command, process.returncode, *texts)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any, Final
 
+from phicli.interruptions import interrupted_afterwards
 from phicli.ui.bursts import is_ready, read_burst
 
 _BACKGROUND_PAUSE_S: Final = 0.2
@@ -38,22 +39,6 @@ def line_mode() -> Iterator[None]:
         ahead.hold()
 
 
-@contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """A Ctrl-C within the context interrupts at its end: else a thread could be there that was never started."""
-    usual, interruptions = signal.default_int_handler, list[int]()
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not usual:
-        yield
-        return
-    signal.signal(signal.SIGINT, lambda number, _: interruptions.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, usual)
-    if interruptions:
-        raise KeyboardInterrupt
-
-
 class TypedAhead:
     """Reads what is typed between two prompts; does nothing on Windows and off a terminal.
 
@@ -69,7 +54,7 @@ class TypedAhead:
         self._thread: threading.Thread | None = None
         self._wake = (-1, -1)
 
-    @_uninterrupted()
+    @interrupted_afterwards()
     def hold(self) -> None:
         """Begin to read what is typed. Ctrl-C and Ctrl-Z work as before."""
         global _holding  # noqa: PLW0603 - the terminal is one for the process
@@ -85,7 +70,7 @@ class TypedAhead:
         self._thread = threading.Thread(target=self._listen, name="typed-ahead", daemon=True)
         self._thread.start()
 
-    @_uninterrupted()
+    @interrupted_afterwards()
     def take(self) -> list[bytes]:
         """Stop, for a prompt: what was typed, a paste in one piece. The terminal stays as it is."""
         global _holding  # noqa: PLW0603 - the terminal is one for the process
@@ -101,7 +86,7 @@ class TypedAhead:
         bursts, self._bursts = self._bursts, []
         return bursts
 
-    @_uninterrupted()
+    @interrupted_afterwards()
     def pause(self) -> None:
         """Stop, for a question; :meth:`hold` goes on."""
         bursts = self.take()
@@ -111,7 +96,7 @@ class TypedAhead:
         self._bursts = bursts
         self._restore_modes()
 
-    @_uninterrupted()
+    @interrupted_afterwards()
     def close(self) -> None:
         """Leave the terminal as it was found."""
         self.take()

@@ -12,11 +12,11 @@ from typing import Any
 from phicli.answering.asked import Asked
 from phicli.answering.types import Answer
 from phicli.batch.options import BatchOptions
-from phicli.batch.types import Watch
 from phicli.engine.types import Usage
 from phicli.errors import EngineError
 from phicli.jobs.planning import Needs
 from phicli.jobs.running import Worker
+from phicli.jobs.watch import Watch
 from phicli.jobs.workers import Outcome
 from phicli.plan.chat_options import ChatOptions
 

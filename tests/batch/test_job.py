@@ -15,7 +15,6 @@ import pytest
 from phicli.answering.asked import Asked
 from phicli.batch import sitting
 from phicli.batch.job import run_batch
-from phicli.batch.types import Watch
 from phicli.errors import (
     CheckFailedError,
     EngineError,
@@ -25,6 +24,7 @@ from phicli.errors import (
 )
 from phicli.jobs.planning import Needs
 from phicli.jobs.running import Worker, WorkerGoneError
+from phicli.jobs.watch import Watch
 from phicli.jobs.workers import Outcome
 from tests.batch.scripted import (
     ScriptedTarget,

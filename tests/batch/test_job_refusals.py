@@ -271,10 +271,16 @@ def test_a_job_that_has_no_result_yet_leaves_nothing_in_the_way_of_another(sourc
 
 def test_a_file_that_is_no_journal_is_not_replaced(source: Path, out: Path) -> None:
     journal = out.with_name("out.jsonl.journal")
-    journal.write_text("dear diary", encoding="utf-8")
-    with pytest.raises(UsageError, match="does not have the results of a job"):
-        run_batch(batch_of(source, out), lambda: ScriptedTarget(never), Told())
-    assert journal.read_text(encoding="utf-8") == "dear diary"
+    newer = '{"journal": 99, "about": {}}\n{"n": 0}\n'
+    for text, what in (
+        ("dear diary", "does not have the results of a job"),
+        (newer, "was written by another version of phi"),
+    ):
+        journal.write_text(text, encoding="utf-8")
+        with pytest.raises(UsageError, match=what) as caught:
+            run_batch(batch_of(source, out), lambda: ScriptedTarget(never), Told())
+        assert caught.value.hint == f"name another file with --out, or replace {out} and its journal: --restart"
+        assert journal.read_text(encoding="utf-8") == text
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links and pipes of Unix")

@@ -134,8 +134,9 @@ def test_a_byte_order_mark_and_semicolons_stay() -> None:
 
 
 def test_responses_of_a_batch_file_are_no_table() -> None:
-    with pytest.raises(UsageError, match="not a table"):
-        output_of(Path("o.csv"), Layout("openai"), scan_of("custom_id"), None, tools=False)
+    with pytest.raises(UsageError, match="not a table") as caught:
+        output_of(Path("my in.csv"), Layout("openai"), scan_of("custom_id"), None, tools=False)
+    assert caught.value.hint == "use --out 'my in-answers.jsonl'"
 
 
 def test_tokens_and_cut_off_answers_are_found_in_both_kinds_of_results() -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -219,6 +220,24 @@ def test_ctrl_c_ends_the_import(environment: dict[str, str], tmp_path: Path) -> 
         out, _ = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, b"")
     wait_until(lambda: not psutil.pid_exists(int(number.read_text())) or is_over(int(number.read_text())))
+
+
+def test_ctrl_c_while_the_process_of_the_import_is_made_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As early as can be: before anybody knows that there is a process."""
+    make, started = subprocess.Popen.__init__, list[subprocess.Popen[bytes]]()
+
+    def interrupted(self: subprocess.Popen[bytes], *given: Any, **more: Any) -> None:
+        make(self, *given, **more)
+        started.append(self)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tools_in(lasting(tmp_path, tmp_path / "number"), "tools.py")
+    (process,) = started
+    assert process.returncode is not None
 
 
 def is_over(number: int) -> bool:

@@ -11,11 +11,11 @@ from typing import Any, Final
 from phicli.bench.endpoint.run import EndpointBench, headline_of
 from phicli.bench.endpoint.types import EndpointReport, LoadLevel
 from phicli.bench.measuring.surroundings import look_around
-from phicli.bench.watch import Watch
 from phicli.engine.endpoint.address import Address, read_address
 from phicli.engine.endpoint.client import EndpointClient
 from phicli.engine.endpoint.patience import silence_s
 from phicli.errors import NetworkError, PhiError, UsageError, UserInterruptError
+from phicli.jobs.watch import Watch
 from phicli.records.history import Entry, History
 from phicli.records.run_ids import new_run_id, now
 from phicli.remotes.keys import address_of

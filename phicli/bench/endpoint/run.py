@@ -10,10 +10,10 @@ from typing import Any, Final
 from phicli.bench.endpoint.asking import Limits, Opening, manner_of, open_endpoint
 from phicli.bench.endpoint.loading import InterruptedLevel, run_level
 from phicli.bench.endpoint.types import FAIR_SHARE, EndpointReport, Level, LoadLevel
-from phicli.bench.watch import Watch
 from phicli.engine.endpoint.client import EndpointClient
 from phicli.engine.endpoint.failures import EndpointError
 from phicli.errors import NetworkError
+from phicli.jobs.watch import Watch
 from phicli.remotes.kinds import Kind
 
 _LIST_S: Final = 30.0

@@ -18,13 +18,13 @@ from phicli.bench.evaluation.types import Item, ItemSet
 from phicli.bench.launch import BuildChangedError
 from phicli.bench.measuring.surroundings import Surroundings, look_around
 from phicli.bench.subjects import subjects
-from phicli.bench.watch import Watch
 from phicli.catalog.display_name import name_of
 from phicli.engine.starting import EngineChoice, build_of
 from phicli.errors import ContextExceededError, EngineError, NetworkError, PhiError, UsageError, UserInterruptError
 from phicli.fit.too_large import on_too_large
 from phicli.hardware.threads import notice_threads
 from phicli.jobs.journal import Journal
+from phicli.jobs.watch import Watch
 from phicli.records.history import Entry, History
 from phicli.records.run import Subject
 from phicli.records.run_ids import new_run_id, now

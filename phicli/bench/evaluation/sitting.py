@@ -15,11 +15,11 @@ from phicli.bench.evaluation.remote import RemoteSubject
 from phicli.bench.evaluation.replies import Replies
 from phicli.bench.evaluation.scoring import AnsweringAndScoring
 from phicli.bench.evaluation.types import Talk
-from phicli.bench.watch import Watch
 from phicli.catalog.display_name import name_of
 from phicli.engine.starting import OnTick
 from phicli.jobs.notices import Notices
 from phicli.jobs.running import Done, Worker, run
+from phicli.jobs.watch import Watch
 from phicli.jobs.workers import Outcome
 from phicli.records.run import Subject
 from phicli.units import counted

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from phicli.bench.measuring.surroundings import look_around
 from phicli.bench.subjects import subjects
 from phicli.bench.tuning.tune import TuneOptions, Tuner, Tuning
-from phicli.bench.watch import Watch
 from phicli.catalog.display_name import display_name, name_of
 from phicli.engine.abilities import Ability
 from phicli.engine.starting import DEFAULT_ENGINE, build_of, require
 from phicli.errors import UsageError, UserInterruptError
 from phicli.fit.too_large import on_too_large
 from phicli.hardware.threads import notice_threads
+from phicli.jobs.watch import Watch
 from phicli.records.run import Subject
 from phicli.records.tuned_files import forget_all_tuned, forget_tuned
 

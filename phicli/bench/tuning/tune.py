@@ -19,13 +19,13 @@ from phicli.bench.tuning.prepare import Prepared, measurements_of, tuned_of
 from phicli.bench.tuning.search import Search
 from phicli.bench.tuning.trust import judged
 from phicli.bench.tuning.types import SLOTS, SearchOutcome
-from phicli.bench.watch import Watch
 from phicli.catalog.load import catalog
 from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, EngineChoice, find_program
 from phicli.errors import DoesNotFitError
 from phicli.fit.shape import shape_of
 from phicli.fit.too_large import OnTooLarge
 from phicli.gguf_file.header import read_header
+from phicli.jobs.watch import Watch
 from phicli.plan.context import wish_context
 from phicli.plan.machine import repacked_here
 from phicli.records.history import History, entry_about

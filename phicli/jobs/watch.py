@@ -1,4 +1,4 @@
-"""The interface for progress reports of a measurement."""
+"""The interface for progress reports of a long job."""
 
 from __future__ import annotations
 
