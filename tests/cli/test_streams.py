@@ -116,7 +116,7 @@ import phicli.app
 def main(arguments):
     bad = Bad()
     del bad
-    time.sleep(30 if {lost} else 0)
+    time.sleep(120 if {lost} else 0)
     return 0
 
 phicli.app.main = main
@@ -133,7 +133,7 @@ def test_an_interruption_that_python_ignores(environment: dict[str, str], what: 
     """Such as in a destructor, or in what an import calls when a module is there."""
     done = subprocess.run(
         [sys.executable, "-c", LOST.format(what=what, lost=code == 130)],
-        env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=20,
+        env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert done.returncode == code
     assert (said in done.stderr) if said else done.stderr == ""

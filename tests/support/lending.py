@@ -48,8 +48,7 @@ class LendingServer:
     @property
     def engines(self) -> list[psutil.Process]:
         """The processes of its engines."""
-        children = psutil.Process(self.server.process.pid).children()
-        return [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+        return [child for child in psutil.Process(self.server.process.pid).children() if _runs(child)]
 
     def suspend(self) -> None:
         """From now on it does nothing, and neither accepts nor ends."""
@@ -60,7 +59,14 @@ class LendingServer:
     def kill(self) -> None:
         """End it as the system does where there is no memory."""
         self.server.process.kill()
-        self.server.process.wait()
+        self.server.process.wait(60)
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:  # it ended meanwhile
+        return False
 
 
 Lender = Callable[..., LendingServer]
