@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from phicli.engine.lent_process import ANSWERS_WITHIN
 from tests.support.servers import Serve, Server
 from tests.support.waiting import wait_until
 
@@ -78,6 +79,7 @@ def lender(serve: Serve, environment: dict[str, str]) -> Iterator[Lender]:
     if not hasattr(socket, "AF_UNIX"):
         pytest.skip("Unix sockets")
     running: list[LendingServer] = []
+    environment[ANSWERS_WITHIN] = "60"
 
     def start(*arguments: str) -> LendingServer:
         running.append(LendingServer(serve(*arguments), Path(environment["PHI_HOME"])))
