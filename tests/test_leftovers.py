@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from functools import partial
 
 import pytest
 
@@ -22,7 +23,11 @@ def guard() -> LeftoverGuard:
 @pytest.mark.parametrize("daemon", [True, False])
 def test_a_thread_that_goes_on_is_named_with_where_it_is(guard: LeftoverGuard, daemon: bool) -> None:
     over = threading.Event()
-    thread = threading.Thread(target=over.wait, name="left", daemon=daemon)
+
+    def wait(_: int) -> None:
+        over.wait()
+
+    thread = threading.Thread(target=partial(wait, 1), name="left", daemon=daemon)
     thread.start()
     (left,) = guard.left()
     assert left.startswith("the thread left at ")
@@ -30,6 +35,15 @@ def test_a_thread_that_goes_on_is_named_with_where_it_is(guard: LeftoverGuard, d
     over.set()
     thread.join()
     assert guard.left() == []
+
+
+def test_a_daemon_of_a_library_may_stay(guard: LeftoverGuard) -> None:
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait, daemon=True)
+    thread.start()
+    assert guard.left() == []
+    over.set()
+    thread.join()
 
 
 def test_a_thread_that_was_there_before_may_stay() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from phicli.engine.lent_process import ANSWERS_WITHIN
 from tests.support.files import TINY_PHI
 from tests.support.lending import Lender
 from tests.support.running import Phi
@@ -108,7 +109,7 @@ def test_a_file_that_was_replaced_is_not_answered_by_the_engine_of_the_old_one(
 def test_a_server_that_hangs_or_has_died_is_not_waited_for(phi: Phi, lender: Lender) -> None:
     server = lender()
     server.suspend()
-    run = phi(*ASKED, "--verbose")
+    run = phi(*ASKED, "--verbose", **{ANSWERS_WITHIN: ""})
     assert (run.code, run.out) == (0, PARIS)
     assert "server: not attached: the server did not respond within 2 s" in run.err
     server.kill()

@@ -186,7 +186,7 @@ def test_ctrl_c_shows_what_was_found_and_keeps_nothing(environment: dict[str, st
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert b"Traceback" not in errors
+    assert b"Traceback" not in errors, errors.decode()
     envelope = json.loads(out)
     assert envelope["error"]["code"] == "interrupted"
     [tuning] = envelope["data"]["tunings"]

@@ -15,7 +15,7 @@ import phicli
 from phicli.answering import opening
 from phicli.app import main
 from phicli.engine.starting import DEFAULT_ENGINE
-from tests.support.processes import children, gone, interrupt, stopped, wait_for_child, wait_for_engine
+from tests.support.processes import children, gone, held, hesitating, interrupt, wait_for_child
 from tests.support.running import Phi
 from tests.support.waiting import wait_until
 
@@ -175,28 +175,28 @@ def test_ctrl_c_keeps_what_was_printed(environment: dict[str, str]) -> None:
         printed = file.read()[filled:].decode()
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert b"Traceback" not in errors
+    assert b"Traceback" not in errors, errors.decode()
     assert printed.strip()
     assert ANSWER.startswith(printed.rstrip())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_ctrl_c_under_json_is_an_error_in_the_envelope(environment: dict[str, str]) -> None:
+def test_ctrl_c_under_json_is_an_error_in_the_envelope(environment: dict[str, str], tmp_path: Path) -> None:
     """The engine stands still, so that the answer is not complete before the signal is there."""
     import json
 
     process = subprocess.Popen(
         [sys.executable, "-m", "phicli", "chat", "tiny-phi", FRANCE, "--json"],
-        env=environment,
+        env=environment | hesitating(tmp_path / "engine"),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    with stopped(wait_for_engine(process.pid)):
+    with held(process.pid):
         interrupt(process.pid)
     out, errors = process.communicate(timeout=60)
     assert process.returncode in (130, -signal.SIGINT)  # the latter: while the code of a dataclass was made
-    assert b"Traceback" not in errors
+    assert b"Traceback" not in errors, errors.decode()
     assert json.loads(out)["error"]["code"] == "interrupted"
 
 
@@ -225,7 +225,7 @@ def test_ctrl_c_at_any_moment_leaves_no_traceback_and_no_process(environment: di
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode in (0, 130, -signal.SIGINT)  # the last: while the interpreter itself starts or ends
-    assert b"Traceback" not in errors
+    assert b"Traceback" not in errors, errors.decode()
     assert all(gone(worker) for worker in workers)
 
 
@@ -262,7 +262,7 @@ def test_ctrl_c_while_the_terminal_is_prepared_leaves(environment: dict[str, str
     )
     os.close(theirs)
     try:
-        assert process.wait(30) == 130
+        assert process.wait(60) == 130
     finally:
         process.kill()
         os.close(ours)

@@ -201,7 +201,7 @@ def test_an_interruption_ends_the_program(environment: dict[str, str], tmp_path:
     process.send_signal(number)
     out, errors = process.communicate(timeout=60)
     assert (process.returncode, out) == (code, b"")
-    assert b"Traceback" not in errors
+    assert b"Traceback" not in errors, errors.decode()
     assert gone(pid)
 
 

@@ -50,7 +50,7 @@ def test_what_cannot_be_sent_is_refused(
     run = phi("chat", "tiny-phi", "hi", "--file", str(tmp_path / name))
     assert (run.code, run.out) == (code, "")
     assert reason in run.err
-    assert "Traceback" not in run.err
+    assert "Traceback" not in run.err, run.err
 
 
 def test_consent_encoding_and_replacement(phi: Phi, tmp_path: Path) -> None:

@@ -93,4 +93,4 @@ def test_a_terminal_that_is_closed_ends_it_without_a_word(environment: dict[str,
     with TerminalTalk(environment, "chat", "tiny-phi", columns=WIDE) as talk:
         talk.begin()
         talk.hang_up()
-        assert talk.process.wait(30) in (141, -signal.SIGHUP)
+        assert talk.process.wait(60) in (141, -signal.SIGHUP)

@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.support.disks import small_file_system
 from tests.support.running import Phi
+from tests.support.waiting import wait_until
 from tests.training_data.examples import GOOD, OF_THE_CARD, WITH_TOOLS, line, numbered
 
 
@@ -125,12 +125,10 @@ def test_ctrl_c_leaves_nothing(train: Path, environment: dict[str, str]) -> None
     command = [sys.executable, "-m", "phicli", "finetune", "--plan", "azure", "phi-4", str(train), "--out",
                str(train.with_name("out"))]  # fmt: skip
     process = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment)
-    until = time.monotonic() + 60
-    while not list(train.parent.glob(".out.new-*/train.jsonl*")) and time.monotonic() < until:
-        time.sleep(0.02)
+    wait_until(lambda: bool(list(train.parent.glob(".out.new-*/*train.jsonl*"))))
     os.kill(process.pid, signal.SIGINT)
-    _, said = process.communicate()
-    assert (process.returncode, b"Traceback" in said) == (130, False), said
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, b"Traceback" in said) == (130, False), said.decode()
     assert {path.name for path in train.parent.iterdir() if "out" in path.name} == set()
 
 

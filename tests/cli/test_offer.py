@@ -44,7 +44,7 @@ def test_leaving_without_an_answer(person: Person, folder: Path, key: str, code:
     person.wait_for("[Y/n]")
     person.type(key)
     assert person.end() == (code, "")
-    assert "Traceback" not in person.screen
+    assert "Traceback" not in person.screen, person.screen
     assert final_files(folder) == {}
 
 

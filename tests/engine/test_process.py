@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from phicli.engine.types import Chunk, LoadSettings, Sampling
 from phicli.errors import EngineError
 from tests.engine.conftest import QUESTION, TINY_PHI, tiny_settings
 from tests.support.processes import gone
+from tests.support.waiting import frame_of, wait_until
 
 pytestmark = pytest.mark.process
 
@@ -88,16 +91,22 @@ def test_an_interruption_while_it_ends_leaves_no_log(tmp_path: Path) -> None:
     engine = LlamaServerEngine(tiny_settings(), log_dir=tmp_path)
     engine.wait_ready()
     os.kill(engine.pid, signal.SIGSTOP)
-    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
-    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    main, waits = threading.current_thread(), subprocess.Popen.wait.__code__
+
+    def press() -> None:
+        wait_until(lambda: waits in {frame.f_code for frame, _ in traceback.walk_stack(frame_of(main))})
+        os.kill(os.getpid(), signal.SIGINT)
+
+    pressing = threading.Thread(target=press)
+    pressing.start()
     try:
         with pytest.raises(KeyboardInterrupt):
             engine.close()
         assert list(tmp_path.iterdir()) == []
     finally:
-        signal.signal(signal.SIGALRM, before)
         os.kill(engine.pid, signal.SIGCONT)
         engine.close()
+        pressing.join()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
@@ -161,7 +170,7 @@ def test_the_engine_dies_with_a_killed_parent(tmp_path: Path, wait: bool) -> Non
     assert parent.stdout is not None
     pid = int(parent.stdout.readline())
     parent.kill()
-    parent.wait()
+    parent.wait(60)
     parent.stdout.close()
     assert gone(pid)
 
@@ -186,7 +195,7 @@ def test_only_the_key_opens_the_server(tmp_path: Path) -> None:
         process.load(tiny_settings())
         host = process.wait_ready().removeprefix("http://")
         for key in ("", "Bearer wrong"):
-            connection = http.client.HTTPConnection(host, timeout=10)
+            connection = http.client.HTTPConnection(host, timeout=60)
             connection.request("POST", "/completion", '{"prompt": "x"}', {"Authorization": key} if key else {})
             assert connection.getresponse().status == 401
             connection.close()

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support.disks import small_file_system
@@ -19,6 +20,7 @@ from tests.support.files import model_bytes, sha256
 from tests.support.hub import LoopbackHub
 from tests.support.pulling import final_files, partial_files
 from tests.support.running import Phi
+from tests.support.waiting import wait_until
 
 MIB = 1 << 20
 SIZE = 64 * MIB
@@ -34,9 +36,26 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return path, sha256(content)
 
 
-def start(environment: dict[str, str], hub: LoopbackHub, *arguments: str) -> subprocess.Popen[bytes]:
+SAYS_WHEN = """
+import sys
+
+class Once:
+    def find_spec(self, name, path=None, target=None):
+        if name == "phicli.app":
+            sys.meta_path.remove(self)
+            open({marker!r}, "w").close()
+
+sys.meta_path.insert(0, Once())
+from phicli.__main__ import entry
+entry()
+"""
+"""``phi``, and a file that is there as soon as it is responsible for signals; before that Python is."""
+
+
+def start(environment: dict[str, str], hub: LoopbackHub, marker: Path | None = None) -> subprocess.Popen[bytes]:
+    program = ["-m", "phicli"] if marker is None else ["-c", SAYS_WHEN.format(marker=str(marker))]
     return subprocess.Popen(
-        [sys.executable, "-m", "phicli", "pull", "some/big", *arguments],
+        [sys.executable, *program, "pull", "some/big"],
         env=environment | {"HF_HUB_OFFLINE": ""} | hub.environment,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
@@ -55,6 +74,7 @@ def check_nothing_wrong(folder: Path, digest: str) -> None:
         assert sha256(path.read_bytes()) == digest, name
 
 
+@pytest.mark.timeout(900)  # so many starts take long on a busy machine
 @pytest.mark.parametrize(("xet", "kills"), [(False, 50), (True, 10)], ids=["http", "xet"])
 def test_killed_again_and_again(
     hub: LoopbackHub,
@@ -62,6 +82,7 @@ def test_killed_again_and_again(
     folder: Path,
     big: tuple[Path, str],
     online: Phi,
+    tmp_path: Path,
     xet: bool,
     kills: int,
 ) -> None:
@@ -72,12 +93,13 @@ def test_killed_again_and_again(
     resumed = 0
     for round_ in range(kills):
         hub.requests.clear()
-        process = start(environment, hub)
+        process = start(environment, hub, marker := tmp_path / f"started-{round_}")
+        wait_until(lambda marker=marker, process=process: marker.exists() or process.poll() is not None)  # type: ignore[misc]
         if round_ % 4:
             wait_for_bytes(hub, process, chance.randrange(MIB, 32 * MIB))
         else:  # at any moment, also before it asks for anything
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(chance.uniform(0.2, 1.2))
+                process.wait(chance.uniform(0.0, 1.0))
         process.send_signal(signal.SIGKILL if round_ % 2 else signal.SIGINT)
         _, errors = process.communicate(timeout=60)
         assert b"Traceback" not in errors, errors.decode()
@@ -124,19 +146,26 @@ def test_two_at_once_download_it_once(
     assert data < 1.2 * SIZE
 
 
+def has_a_lock_open(process: subprocess.Popen[bytes]) -> bool:
+    """Whether it tries to take the lock of a download, which another process has."""
+    return any(file.path.endswith(".lock") for file in psutil.Process(process.pid).open_files())
+
+
 def test_the_other_goes_on_when_one_is_killed(
     hub: LoopbackHub, environment: dict[str, str], folder: Path, big: tuple[Path, str]
 ) -> None:
     hub.add_repo("some/big", {NAME: big[0]})
-    hub.faults.add("/", server="cdn", times=None, bytes_per_second=32 * MIB)
+    hub.faults.add("/", server="cdn", times=None, bytes_per_second=4 * MIB)
     first = start(environment, hub)
-    hub.requests.wait_for(NAME, server="cdn", sent=8 * MIB, timeout=60)
+    hub.requests.wait_for(NAME, server="cdn", sent=4 * MIB, timeout=60)
     second = start(environment, hub)
-    time.sleep(1)
+    wait_until(lambda: has_a_lock_open(second))
+    assert first.poll() is None
+    hub.faults.clear()
     first.kill()
     first.communicate(timeout=60)
     _, errors = second.communicate(timeout=60)
-    assert second.returncode == 0, errors
+    assert second.returncode == 0, errors.decode()
     check_nothing_wrong(folder, big[1])
     assert hub.requests.bytes_sent(NAME, server="cdn") < 1.2 * SIZE
 

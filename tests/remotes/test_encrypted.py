@@ -39,7 +39,7 @@ def close_while_it_waits(model: RemoteModel, pieces: int) -> list[Event]:
     wait_until(lambda: len(answering.so_far().text.split()) >= pieces)
     wait_until_it_waits(thread)
     answering.close()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
     return found
 

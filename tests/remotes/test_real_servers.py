@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,18 @@ SERVERS = ("phi", "llama-server")
 @pytest.fixture
 def llama_server(tmp_path: Path) -> Iterator[str]:
     """The address of a llama-server with tiny-phi and its own template."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    for _ in range(5):  # another program may take the port meanwhile
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        with _running(tmp_path, port) as server:
+            if _is_ready(port, server):
+                yield f"http://127.0.0.1:{port}/v1"
+                return
+    raise AssertionError((tmp_path / "log").read_text())
+
+
+@contextmanager
+def _running(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     options = {
         "-m": str(locate("tiny-phi").path), "-c": "1024", "-t": "1", "-b": "512", "--cache-type-k": "f16",
         "-fa": "auto", "--parallel": "1", "--port": str(port),
@@ -54,14 +64,13 @@ def llama_server(tmp_path: Path) -> Iterator[str]:
     words = [word for pair in options.items() for word in pair]
     environment = {**os.environ, "LLAMA_API_KEY": KEY}
     environment.pop("LLAMA_ARG_CHAT_TEMPLATE", None)
-    with (tmp_path / "log").open("wb") as log:
-        server = subprocess.Popen([str(install(tmp_path)), *words], env=environment, stderr=log)
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen([str(install(folder)), *words], env=environment, stderr=log)
     try:
-        _wait_for(port, server)
-        yield f"http://127.0.0.1:{port}/v1"
+        yield server
     finally:
-        server.send_signal(signal.SIGKILL)
-        server.wait()
+        server.kill()
+        server.wait(60)
 
 
 @pytest.fixture
@@ -123,15 +132,14 @@ def test_phi_serve_calls_tools(serve: Serve) -> None:
         assert isinstance(call, ToolCall)
 
 
-def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
-    """Return once the model is loaded."""
+def _is_ready(port: int, server: subprocess.Popen[bytes]) -> bool:
+    """Return once the model is loaded; False where the server ends, since it cannot have the port."""
     until = time.monotonic() + 60
-    while time.monotonic() < until:
-        assert server.poll() is None, "it ended"
+    while time.monotonic() < until and server.poll() is None:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as reply:
-                if reply.status == 200:
-                    return
+                if reply.status == 200 and server.poll() is None:
+                    return True
         except (urllib.error.URLError, OSError):
             time.sleep(0.05)
-    raise AssertionError("it does not answer")
+    return False

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.processes import gone, interrupt, stopped, wait_for_engine
+from tests.support.processes import gone, held, hesitating, interrupt, stopped
 from tests.support.servers import ANSWER, Serve, Server, text_of
 from tests.support.storyteller import STORY
 from tests.support.waiting import wait_until
@@ -130,30 +130,28 @@ def test_ctrl_c_ends_it_while_it_starts(environment: dict[str, str], loaded: str
         interrupt(process.pid)
         _, errors = process.communicate(timeout=60)
         assert process.returncode in (130, -signal.SIGINT)
-        assert b"Traceback" not in errors
+        assert b"Traceback" not in errors, errors.decode()
 
 
 @pytest.mark.usefixtures("storyteller")
-def test_ctrl_c_ends_it_while_a_request_waits_for_its_model(serve: Serve) -> None:
-    server = serve(limits={"grace_s": 0.1})
-    with contextlib.closing(server.send_chat(STORY)):
-        worker = wait_for_engine(server.process.pid)
-        with stopped(worker):
-            assert server.end(signal.SIGINT) == 130
+def test_ctrl_c_ends_it_while_a_request_waits_for_its_model(serve: Serve, tmp_path: Path) -> None:
+    server = serve(limits={"grace_s": 0.1}, **hesitating(tmp_path / "engine"))
+    with contextlib.closing(server.send_chat(STORY)), held(server.process.pid) as worker:
+        assert server.end(signal.SIGINT) == 130
     assert gone(worker)
 
 
 @pytest.mark.usefixtures("storyteller")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGINT, 130)])
-def test_a_signal_ends_it_before_it_serves(environment: dict[str, str], number: int, code: int) -> None:
-    with starting(environment, str(STORY["model"]), "--preload") as process:
-        worker = wait_for_engine(process.pid)
-        with stopped(worker):
+def test_a_signal_ends_it_before_it_serves(environment: dict[str, str], tmp_path: Path, number: int, code: int) -> None:
+    hesitates = hesitating(tmp_path / "engine")
+    with starting(environment | hesitates, str(STORY["model"]), "--preload") as process:
+        with held(process.pid) as worker:
             os.kill(process.pid, number)
             output, errors = process.communicate(timeout=60)
         assert process.returncode == code
         assert output == b""
-        assert b"Traceback" not in errors
+        assert b"Traceback" not in errors, errors.decode()
         assert gone(worker)
         assert not list(Path(environment["PHI_HOME"]).rglob("*.sock"))
 

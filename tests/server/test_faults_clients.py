@@ -127,7 +127,7 @@ def test_what_is_not_http_is_refused(server: Server, data: bytes) -> None:
     assert received.startswith(b"HTTP/1.1 400")
     assert b'"code": "invalid_http"' in received
     assert server.get("/health").status == 200
-    assert "Traceback" not in server.err
+    assert "Traceback" not in server.err, server.err
 
 
 def test_rubbish_behind_a_request_that_is_answered_closes_the_connection(serve: Serve) -> None:
@@ -138,7 +138,7 @@ def test_rubbish_behind_a_request_that_is_answered_closes_the_connection(serve: 
         connected.sendall(b"rubbish\r\n" * 10)
         assert everything(connected).count(b"HTTP/1.1") == 1
     assert server.get("/health").status == 200
-    assert "Traceback" not in server.err
+    assert "Traceback" not in server.err, server.err
 
 
 def test_more_connections_than_the_limit_are_closed_at_once(serve: Serve) -> None:

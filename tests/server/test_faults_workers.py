@@ -6,12 +6,13 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from tests.support.processes import gone, stopped, wait_for_engine
+from tests.support.processes import gone, held, hesitating, stopped
 from tests.support.servers import ANSWER, QUESTION, Serve, Server
 from tests.support.storyteller import STORY
 from tests.support.waiting import wait_until
@@ -76,8 +77,8 @@ def test_a_client_that_leaves_a_stream_stops_the_engine(serve: Serve) -> None:
     server = serve("--parallel", "1")
     with streams(server, 1):
         (worker,) = server.workers
+    wait_until(lambda: server.metric("requests_running") == 0)
     wait_until(lambda: stands_still(worker))
-    assert server.metric("requests_running") == 0
     assert server.chat(STORY, max_tokens=3).status == 200
 
 
@@ -113,11 +114,10 @@ def test_a_client_that_leaves_while_it_waits_for_a_slot_is_forgotten(serve: Serv
         assert next(first)
 
 
-def test_comments_say_that_a_model_loads(serve: Serve) -> None:
-    server = serve(limits={"hold_s": 0.05, "beat_s": 0.05})
+def test_comments_say_that_a_model_loads(serve: Serve, tmp_path: Path) -> None:
+    server = serve(limits={"hold_s": 0.05, "beat_s": 0.05}, **hesitating(tmp_path / "engine"))
     with contextlib.closing(server.send_chat(STORY, stream=True, max_tokens=3)) as connection:
-        worker = wait_for_engine(server.process.pid)
-        with stopped(worker):
+        with held(server.process.pid):
             reply = connection.getresponse()
             assert [reply.readline() for _ in range(4)] == [b": loading\n", b"\n"] * 2
         assert reply.read().endswith(b"data: [DONE]\n\n")

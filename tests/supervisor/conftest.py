@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -52,5 +53,6 @@ def phi(phi: Phi, phi_home: Path) -> Iterator[Phi]:
     file = phi_home / "state" / "serve" / "serve.json"
     if file.exists():
         pid = json.loads(file.read_text())["pid"]
-        if psutil.pid_exists(pid) and "serve" in psutil.Process(pid).cmdline():
-            os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(psutil.Error, ProcessLookupError):  # it has ended, or is about to
+            if "serve" in psutil.Process(pid).cmdline():
+                os.kill(pid, signal.SIGKILL)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -12,12 +11,14 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 
 from phicli.server.residence import ENDS_AFTER
+from phicli.supervisor import background
 from phicli.supervisor.background import DETACHED, Wanted, start
 from tests.supervisor.asking import QUESTION, ask
 from tests.support.processes import gone
@@ -150,7 +151,7 @@ def test_ctrl_c_just_before_it_waits_is_seen_and_ends_what_was_started(
         raise KeyboardInterrupt
 
     before = {child.pid for child in psutil.Process().children()}
-    monkeypatch.setattr(select, "select", interrupted)
+    monkeypatch.setattr(background, "select", SimpleNamespace(select=interrupted))  # others wait by it, too
     with pytest.raises(KeyboardInterrupt):
         start(Wanted(["serve", "--background"]), version="1")
     assert limits[0] is not None

@@ -7,6 +7,7 @@ import os
 import sys
 import termios
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Final, TextIO
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.output import DummyOutput
 
+from phicli.ui.bursts import read_burst
 from phicli.ui.repl.line_reader import LineReader
 from tests.support.waiting import wait_until
 
@@ -49,7 +51,7 @@ class TypingPerson:
         """Press keys with a pause after each burst."""
         for burst in bursts:
             self.press(burst)
-            wait_until(lambda: not self._waiting_bytes)
+            wait_until(lambda: not self._waiting_bytes and not _is_reading())
             time.sleep(_PAUSE_S)
 
     @property
@@ -60,6 +62,12 @@ class TypingPerson:
     def modes(self) -> list[object]:
         """How the terminal treats what is typed."""
         return termios.tcgetattr(self.stdin.fileno())
+
+
+def _is_reading() -> bool:
+    """Whether a thread is still in the middle of a burst: what comes now would belong to it."""
+    stacks = (traceback.walk_stack(frame) for frame in sys._current_frames().values())
+    return any(frame.f_code is read_burst.__code__ for stack in stacks for frame, _ in stack)
 
 
 @contextmanager

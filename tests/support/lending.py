@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from phicli.engine.lent_process import ANSWERS_WITHIN
 from tests.support.servers import Serve, Server
 from tests.support.waiting import wait_until
 
@@ -48,8 +49,7 @@ class LendingServer:
     @property
     def engines(self) -> list[psutil.Process]:
         """The processes of its engines."""
-        children = psutil.Process(self.server.process.pid).children()
-        return [child for child in children if child.status() != psutil.STATUS_ZOMBIE]
+        return [child for child in psutil.Process(self.server.process.pid).children() if _runs(child)]
 
     def suspend(self) -> None:
         """From now on it does nothing, and neither accepts nor ends."""
@@ -60,7 +60,14 @@ class LendingServer:
     def kill(self) -> None:
         """End it as the system does where there is no memory."""
         self.server.process.kill()
-        self.server.process.wait()
+        self.server.process.wait(60)
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:  # it ended meanwhile
+        return False
 
 
 Lender = Callable[..., LendingServer]
@@ -72,6 +79,7 @@ def lender(serve: Serve, environment: dict[str, str]) -> Iterator[Lender]:
     if not hasattr(socket, "AF_UNIX"):
         pytest.skip("Unix sockets")
     running: list[LendingServer] = []
+    environment[ANSWERS_WITHIN] = "60"
 
     def start(*arguments: str) -> LendingServer:
         running.append(LendingServer(serve(*arguments), Path(environment["PHI_HOME"])))

@@ -25,7 +25,7 @@ class Person:
         os.close(slave)
 
     def wait_for(self, text: str, *, times: int = 1) -> None:
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while self.screen.count(text) < times:
             assert time.monotonic() < until, self.screen
             self._read()

@@ -27,7 +27,7 @@ import pytest
 
 from tests.support import prepared_program
 
-_LATE: Final = ("PHI_", "HF_", "XDG_", "PYTEST_")
+_LATE: Final = ("PHI_", "_PHI_", "HF_", "XDG_", "PYTEST_")
 """What the names of variables begin with that nothing reads before a command runs."""
 _MOST_INPUT_BYTES: Final = 32 * 1024
 """So much fits into a pipe before anybody reads it."""

@@ -78,6 +78,32 @@ def wait_for_work(pid: int, seconds: float = 0.5) -> int:
     return int(engine.pid)
 
 
+def hesitating(folder: Path) -> dict[str, str]:
+    """Variables with which every engine stands still as soon as it runs, until :func:`held` lets it go on.
+
+    An engine that the test stops may be ready by then.
+    """
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "if any(word.endswith('worker.py') for word in sys.orig_argv):\n"
+        "    os.kill(os.getpid(), signal.SIGSTOP)\n"
+    )
+    return {"PYTHONPATH": str(folder)}
+
+
+@contextlib.contextmanager
+def held(pid: int) -> Iterator[int]:
+    """Within the context the :func:`hesitating` engine that ``pid`` starts has not begun to load; gives its id."""
+    engine = wait_for_engine(pid)
+    wait_until(lambda: _all_stopped(engine))
+    try:
+        yield engine
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(engine, signal.SIGCONT)
+
+
 @contextlib.contextmanager
 def stopped(pid: int) -> Iterator[None]:
     """Within the context the process stands still, as one that hangs: all of its threads, from the first line on."""
@@ -107,7 +133,8 @@ def interrupt(pid: int) -> None:
     """Send Ctrl-C's signal to the process, and return once it has it: nothing that happens later can come first."""
     os.kill(pid, signal.SIGINT)
     if sys.platform.startswith("linux"):
-        wait_until(lambda: not _is_pending(pid, signal.SIGINT))
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+            wait_until(lambda: not _is_pending(pid, signal.SIGINT))
 
 
 def _is_pending(pid: int, number: int) -> bool:

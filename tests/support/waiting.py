@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from types import FrameType
 from typing import Final
 
 _DEADLINE_S: Final = 60.0
@@ -22,12 +23,17 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(_LOOK_S)
 
 
+def frame_of(thread: threading.Thread) -> FrameType | None:
+    """Where ``thread`` is."""
+    return sys._current_frames().get(thread.ident or 0)
+
+
 def wait_until_it_waits(thread: threading.Thread) -> None:
     """Return once ``thread`` waits for another thread, for a process or for the network; fail where it ends."""
 
     def waits() -> bool:
         assert thread.is_alive(), "it ended"
-        frame = sys._current_frames().get(thread.ident or 0)
+        frame = frame_of(thread)
         return frame is not None and frame.f_code.co_name in _WAITING
 
     wait_until(waits)

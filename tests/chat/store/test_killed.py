@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from phicli.chat.store.sessions import Sessions
+from tests.support.waiting import wait_until
 
 MOMENTS = 200
 SAVING = """
@@ -67,6 +68,10 @@ class Saving:
     def end(self, name: str) -> list[int]:
         """What that process acknowledged until it ended."""
         assert self._line() == "ended\n"
+        return self.said(name)
+
+    def said(self, name: str) -> list[int]:
+        """What it has acknowledged so far."""
         file = Path(f"{self._path}.{name}")
         lines = file.read_text().splitlines() if file.exists() else []
         assert all(line.isdigit() for line in lines), lines
@@ -89,7 +94,8 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
     saving = Saving(path)
     for moment in range(MOMENTS):
         child = saving.begin(name := f"s{moment}")
-        time.sleep(chosen.uniform(0.002, 0.08))
+        wait_until(lambda least=moment % 5, name=name: len(saving.said(name)) >= least)  # type: ignore[misc]
+        time.sleep(chosen.uniform(0.0, 0.04))  # in the middle of what comes next, however fast the machine is
         os.kill(child, signal.SIGKILL)
         said = saving.end(name)
         interrupted += Path(f"{path}-journal").exists()

@@ -98,7 +98,7 @@ class RequestLog:
         method: str | None = None,
         server: ServerName | None = None,
         sent: int = 0,
-        timeout: float = 10.0,
+        timeout: float = 60.0,
     ) -> RecordedRequest:
         """Wait for a request, and until ``sent`` bytes of its answer have gone out."""
         until = time.monotonic() + timeout
