@@ -193,7 +193,7 @@ class HttpEngine(ProcessEngine[EngineProcess]):
 
     def has_loaded(self, adapters: Sequence[Adapter]) -> bool:
         """See :class:`~phicli.engine.state_types.ChangesAdapters`."""
-        return self._adapters.scales_for(adapters) is not None
+        return not self.ended and self._adapters.scales_for(adapters) is not None
 
     def use_adapters(self, adapters: Sequence[Adapter]) -> bool:
         """See :class:`~phicli.engine.state_types.ChangesAdapters`."""

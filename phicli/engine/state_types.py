@@ -62,7 +62,10 @@ class ChangesAdapters(Protocol):
     """An engine that can use its adapters at other scales without being started again. Its only slot must be idle."""
 
     def has_loaded(self, adapters: Sequence[Adapter]) -> bool:
-        """Whether it has loaded all ``adapters``, or begun to. A file that was changed since is another adapter."""
+        """Whether it has loaded all ``adapters``, or begun to, and has not ended.
+
+        A file that was changed since is another adapter.
+        """
 
     def use_adapters(self, adapters: Sequence[Adapter]) -> bool:
         """Use ``adapters`` from now on, and no others; return whether it has loaded them all.

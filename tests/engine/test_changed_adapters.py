@@ -107,6 +107,12 @@ def test_after_a_failure_the_adapters_are_as_before(
     assert found == pytest.approx(reference[token], abs=TOLERANCE)
 
 
+def test_an_engine_that_has_ended_has_loaded_nothing(engine: LlamaServerEngine) -> None:
+    assert engine.has_loaded(())
+    engine.close()
+    assert not engine.has_loaded(())
+
+
 def test_a_file_that_was_changed_is_another_adapter(files: tuple[Path, Path], tmp_path: Path) -> None:
     path, link = tmp_path / "mine.gguf", tmp_path / "link.gguf"
     path.write_bytes(files[0].read_bytes())
