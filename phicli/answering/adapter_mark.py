@@ -7,7 +7,8 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from phicli.engine.leaving import digest, part_facts
+from phicli.engine.leaving import digest
+from phicli.engine.loaded_adapters import file_now
 from phicli.engine.types import Adapter
 
 
@@ -20,7 +21,7 @@ class AdapterMark:
 
     def __init__(self, adapters: Sequence[Adapter]) -> None:
         self._adapters = tuple(adapters)
-        self._facts = [self._now(adapter) for adapter in self._adapters]
+        self._facts = [file_now(adapter.path) for adapter in self._adapters]
         self._text: str | None = None
 
     def text(self) -> str:
@@ -35,11 +36,6 @@ class AdapterMark:
     def _one(self, adapter: Adapter, loaded: dict[str, Any] | None) -> str:
         with contextlib.suppress(OSError):
             sha256 = digest(adapter.path)
-            if loaded is not None and loaded == self._now(adapter):
+            if loaded is not None and loaded == file_now(adapter.path):
                 return f"{sha256}:{adapter.scale!r}"
         return secrets.token_hex(16)
-
-    def _now(self, adapter: Adapter) -> dict[str, Any] | None:
-        with contextlib.suppress(OSError):
-            return part_facts(adapter.path)
-        return None

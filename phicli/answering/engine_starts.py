@@ -12,7 +12,9 @@ from phicli.answering.engines import OneEngine
 from phicli.engine.abilities import Ability
 from phicli.engine.engine_process import StartedProcess
 from phicli.engine.starting import ENGINES, EngineChoice, OnTick, can, check_load, start_engine
-from phicli.engine.types import Engine, LocalEngine
+from phicli.engine.state_types import ChangesAdapters
+from phicli.engine.types import Adapter, Engine, LocalEngine
+from phicli.errors import EngineError
 from phicli.gguf_file.types import GgufHeader
 from phicli.hardware.cpu import physical_cores
 from phicli.hardware.engine_gpus import engine_gpus
@@ -85,6 +87,32 @@ class EngineStarts:
         self.states = _states(self.plan, self._folder)
         first_tokens = self.plan.context.first_tokens
         self.running = OneEngine(self._start, first_tokens, self._carrier(), self.states, is_gone)
+
+    def has_loaded(self, adapters: tuple[Adapter, ...]) -> bool:
+        """Whether the engine that was started last has loaded all ``adapters``, or begun to."""
+        last = self.engines[-1]
+        return isinstance(last, ChangesAdapters) and last.has_loaded(adapters)
+
+    def use_adapters(self, adapters: tuple[Adapter, ...]) -> LoadPlan | None:
+        """Use ``adapters`` from now on, if the engine that runs has loaded them all; returns the plan with them then.
+
+        Waits until the engine has loaded the model. Later engines load ``adapters`` and no others.
+
+        Raises:
+            EngineError: the model cannot be loaded.
+        """
+        if not self.has_loaded(adapters):  # no need to wait
+            return None
+        engine = self.running.running(None)
+        try:
+            if not (isinstance(engine, ChangesAdapters) and engine.use_adapters(adapters)):
+                return None
+        except EngineError as error:  # it has died: the next answer starts another one
+            self.running.failed(engine, error)
+        self.plan = replace(self.plan, settings=replace(self.plan.settings, adapters=adapters))
+        if self.states is not None:
+            self.states.use_adapters(adapters)
+        return self.plan
 
     def _start(self, context_tokens: int) -> Engine:
         lent = None if self._lends is None else self._lends.engine(context_tokens)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -33,7 +34,7 @@ from phicli.chat_format.types import Message
 from phicli.engine.closable import Closing
 from phicli.engine.leaving import digest, taken
 from phicli.engine.state_types import KeepsState, LeavesState
-from phicli.engine.types import Engine
+from phicli.engine.types import Adapter, Engine
 from phicli.errors import ContextExceededError, EngineDiedError, EngineError
 from phicli.gguf_file.names import parts_of
 from phicli.paths import cache_dir
@@ -90,6 +91,10 @@ class SessionStates:
         self._whole: _Hashing | None = None
         self.note = ""
         """What became of the state, for people who want to know; empty where nothing was to be done."""
+
+    def use_adapters(self, adapters: Sequence[Adapter]) -> None:
+        """From now on states belong to ``adapters``, as their files are now."""
+        self._adapters = AdapterMark(adapters)
 
     def go_on(self, session_id: str) -> None:
         """Prepare to restore the state of a session: it is read and hashed in the background."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from phicli.answering.attaching import Attaching, Lends
@@ -14,7 +14,7 @@ from phicli.answering.model_file import model_file
 from phicli.engine.abilities import Ability
 from phicli.engine.engine_process import StartedProcess
 from phicli.engine.starting import EngineChoice, OnTick, require
-from phicli.engine.types import LocalEngine, Sampling
+from phicli.engine.types import Adapter, LocalEngine, Sampling
 from phicli.gguf_file.header import read_header
 from phicli.hub.types import Progress, silent
 from phicli.plan.chat_options import ChatOptions
@@ -34,6 +34,7 @@ class OpenModel:
     """A model that answers one conversation at a time, and the plan it was opened by.
 
     ``engine`` is the name of the engine; ``engines`` are those that were started for it so far, the last one runs.
+    ``starts`` starts them.
     """
 
     model: LocalModel
@@ -42,6 +43,19 @@ class OpenModel:
     engine: str
     states: SessionStates | None = None
     attaching: Attaching | None = None
+    starts: EngineStarts | None = None
+
+    def has_loaded(self, adapters: tuple[Adapter, ...]) -> bool:
+        """Whether the engine has loaded all ``adapters``, as their files are now, or begun to."""
+        return self.starts is not None and self.starts.has_loaded(adapters)
+
+    def with_adapters(self, adapters: tuple[Adapter, ...]) -> OpenModel | None:
+        """This model with other adapters from now on; None where its engine has not loaded them all.
+
+        What was evaluated with others is dropped, and this object is of no more use. Raises as :meth:`wait_ready`.
+        """
+        plan = None if self.starts is None else self.starts.use_adapters(adapters)
+        return None if plan is None else replace(self, plan=plan)
 
     @property
     def state_note(self) -> str:
@@ -171,7 +185,7 @@ def _opened(
     model = LocalModel(model_file(starts.plan, planning.header), starts.running, starts.plan.context)
     stack.callback(_end, model, starts.engines)
     starts.running.load(None if going_on is None else _going_on(going_on, model, starts.states))
-    return OpenModel(model, starts.plan, starts.engines, planning.engine.name, starts.states, attaching)
+    return OpenModel(model, starts.plan, starts.engines, planning.engine.name, starts.states, attaching, starts)
 
 
 def _going_on(going_on: GoingOn, model: LocalModel, states: SessionStates | None) -> int:

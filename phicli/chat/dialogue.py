@@ -57,7 +57,7 @@ class Turn:
         steps: what is sent behind the question: calls of tools and their results so far, or more messages of the user.
             They become replies with the answer.
         facts: what made the answer, as :func:`phicli.chat.facts.facts_of` has it; empty for an imported answer. Of a
-            question without an answer, the remote that was asked.
+            question without an answer, what was asked (:func:`phicli.chat.facts.facts_of_question`).
     """
 
     question: str

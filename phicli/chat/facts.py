@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from phicli.answering.types import Answer, Ending
 from phicli.chat.opened import AnswerPlan
+from phicli.chat.saved_adapters import adapters_of_answer
 from phicli.engine.types import Sampling
 
 
-def facts_of_question(plan: AnswerPlan) -> dict[str, Any] | None:
-    """What is saved with a question before its answer: the remote that is asked. None for a model of this machine.
+def facts_of_question(plan: AnswerPlan) -> dict[str, Any]:
+    """What is saved with a question before its answer: what is asked, with its adapters or its remote.
 
-    Else the name of the model would mean a repository as soon as the remote is no longer configured.
+    A conversation that is continued before there is an answer goes on with these adapters. Without the remote, the name
+    of the model would mean a repository as soon as the remote is no longer configured.
     """
-    remote = plan.settings_data().get("remote")
-    return None if remote is None else {"model": plan.model.reference, "settings": {"remote": remote}}
+    settings = plan.settings_data()
+    asked = {"remote": settings["remote"]} if "remote" in settings else {"adapters": settings.get("adapters", [])}
+    return {"model": plan.model.reference, "settings": asked}
+
+
+def is_made_by(answer: Mapping[str, Any] | None, asked: Mapping[str, Any] | None) -> bool:
+    """Whether an answer was made by what is ``asked`` now: its model, with the same adapters.
+
+    Args:
+        answer: facts of the answer; without any it is taken for one of these.
+        asked: facts of a question (:func:`facts_of_question`).
+    """
+    if not answer or not asked:
+        return True
+    return answer.get("model") == asked["model"] and adapters_of_answer(answer) == adapters_of_answer(asked)
 
 
 def facts_of(

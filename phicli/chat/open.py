@@ -60,6 +60,10 @@ class ModelInUse:
             self._open(before)
             raise
 
+    def use(self, opened: Opened, located: Named) -> None:
+        """From now on the model that is open is ``opened``, which ``located`` would open: no engine is started."""
+        self.opened, self.located = opened, located
+
     def _open(self, located: Named) -> None:
         self.opened = self._stack.enter_context(self._opener(located))
         self.located = located

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 from phicli.answering.calling import WRONG_CALL, correction
 from phicli.answering.types import NO_ENDING, Answer, Answering, Ending, Event, Model, Notice
 from phicli.chat.dialogue import Attachment, Dialogue, Turn
+from phicli.chat.facts import is_made_by
 from phicli.chat.settings import Chosen
 from phicli.chat_format.types import Message
 from phicli.engine.closable import Closable, Closing
@@ -59,7 +60,7 @@ class ChatSession:
     ``wording`` makes of the next question what is asked, and is used once; None for a question that stays as it is.
     ``formed`` makes of the model one whose answers have a form; summaries of the conversation have none.
     ``counts_exactly``: the model counts tokens; otherwise it estimates them.
-    ``unanswered``: what is saved as the facts of a question that has no answer yet; None for nothing.
+    ``unanswered``: what is saved as the facts of a question that has no answer yet: what is asked. None for nothing.
     """
 
     def __init__(
@@ -178,7 +179,7 @@ class ChatSession:
             UsageError: there is no question.
         """
         turn = self.last_turn()
-        again = bool(turn.replies) and self.sampling.temperature == 0
+        again = bool(turn.replies) and self.sampling.temperature == 0 and is_made_by(turn.facts, self.unanswered)
         wanted = replace(
             self.sampling, seed=None, temperature=RETRY_TEMPERATURE if again else self.sampling.temperature
         )

@@ -70,6 +70,23 @@ class Models(Protocol):
             PhiError: there is no such model, or it cannot be loaded.
         """
 
+    def change_adapters(self, typed: Sequence[str]) -> None:
+        """Go on with these adapters, as ``--adapter`` takes them; if they cannot be used, those before go on.
+
+        Raises:
+            PhiError: one of them cannot be used, or the model is one of a remote.
+        """
+
+    def adapters(self) -> Sequence[str]:
+        """The adapters in use, as they are typed.
+
+        Raises:
+            UsageError: the model is one of a remote.
+        """
+
+    def other_adapters(self) -> Sequence[str]:
+        """The names of the adapters that fit the model and are not in use. Raises as :meth:`adapters`."""
+
     def facts(self) -> Sequence[tuple[str, str]]:
         """The model, its file, its engine and the memory that the engine takes: each with its label."""
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from phicli.chat.dialogue import Attachment, Dialogue, Turn
+from phicli.chat.saved_adapters import adapters_of_answer
 from phicli.chat_format.code_blocks import CodeBlocks
 from phicli.chat_format.types import Message
 from phicli.units import counted, format_bytes
@@ -69,13 +70,26 @@ def made_by(turn: Turn) -> str:
     usage, seed = facts.get("usage"), facts.get("seed", values.get("seed"))
     tokens = usage.get("completion_tokens") if isinstance(usage, dict) else None
     parts = [
-        *(str(facts[key]) for key in ("model", "build") if facts.get(key)),
+        *([str(facts["model"])] if facts.get("model") else []),
+        *_adapters(facts),
+        *([str(facts["build"])] if facts.get("build") else []),
         *([f"temperature {values['temperature']:g}"] if _is_number(values.get("temperature")) else []),
         *([f"seed {seed}"] if _is_number(seed) else []),
         *([counted(tokens, "token")] if isinstance(tokens, int) else []),
         *(_ended(facts.get("finish_reason"), facts.get("stopped_by"))),
     ]
     return ", ".join(parts)
+
+
+def _adapters(facts: Mapping[str, Any]) -> list[str]:
+    """The adapters of an answer with these facts, by their names here: ``adapter NAME:0.5``; empty without any."""
+    adapters = adapters_of_answer(facts)
+    if not adapters:
+        return []
+    from phicli.adapters.registry import name_of
+
+    named = " and ".join(one.typed_as(name_of(one.path)) for one in adapters)
+    return [f"{'adapter' if len(adapters) == 1 else 'adapters'} {named}"]
 
 
 def first_turns(count: int) -> str:
@@ -152,7 +166,7 @@ def _turn_lines(number: int, turn: Turn, *, left_out: bool) -> Iterator[str]:
         yield from (_closed(turn.question), "")
     for message in turn.replies:
         yield from _reply_lines(number, message)
-    if note := made_by(turn):
+    if turn.replies and (note := made_by(turn)):
         yield from (f"*{note.replace('*', '')}*", "")
 
 

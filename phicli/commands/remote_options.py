@@ -23,6 +23,14 @@ _NO_EFFECT: Final = {
 """Parameters of the command with the value that has no effect, and the option that gives it."""
 
 
+def of_this_machine(what: str, remote: NamedRemote, hint: str) -> UsageError:
+    """The error for ``what`` was typed, which sets an engine, where the model is one of a ``remote``."""
+    return UsageError(
+        f"{what} sets an engine of this machine, but {remote.name} is a model of the remote {remote.named.remote.name}",
+        hint,
+    )
+
+
 def check_remote_options(ctx: Any, remote: NamedRemote | None, *, quiet: bool) -> None:
     """Return if nothing was typed that sets an engine of this machine, or the model is not one of a ``remote``.
 
@@ -35,11 +43,7 @@ def check_remote_options(ctx: Any, remote: NamedRemote | None, *, quiet: bool) -
         return
     for name, option in _OF_ENGINE.items():
         if was_typed(ctx, name):
-            raise UsageError(
-                f"{option} sets an engine of this machine, but {remote.name} is a model of the remote "
-                f"{remote.named.remote.name}",
-                f"leave out {option}",
-            )
+            raise of_this_machine(option, remote, f"leave out {option}")
     for name, (value, option) in _NO_EFFECT.items() if not quiet else ():
         if was_typed(ctx, name) and ctx.params[name] == value:
             from phicli.ui.terminal import Terminal

@@ -75,6 +75,14 @@ def fit(adapters: tuple[Adapter, ...], model: LocatedModel) -> bool:
     return all(_fits(adapter, model) for adapter in adapters)
 
 
+def can_use(adapter: Adapter, model: LocatedModel) -> bool:
+    """Whether the file of ``adapter`` can be read and fits ``model``."""
+    try:
+        return _fits(adapter, model)
+    except PhiError:
+        return False
+
+
 def _fits(adapter: Adapter, model: LocatedModel) -> bool:
     from phicli.gguf_file.adapter import check_base, read_adapter
     from phicli.gguf_file.header import read_header

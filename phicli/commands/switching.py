@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from phicli.chat.open import OpenChat
 from phicli.chat.remote import NamedRemote, OpenRemote
 from phicli.commands.locating import locate_or_offer, remote_named
 from phicli.commands.resuming import carried_to
-from phicli.commands.resuming_adapters import adapted, adapters_of_session, fit
+from phicli.commands.resuming_adapters import adapted, adapters_of_session, can_use, fit
 from phicli.engine.types import Adapter, Sampling
 from phicli.errors import NetworkError, NotFoundError, PhiError, reason_of
 from phicli.plan.last_used import remember_last_used
@@ -65,6 +65,37 @@ class Switching:
         self._chat.session.on_change(dialogue)  # the session remembers its model, also where nothing else changed
         remember_last_used(located.reference)
 
+    def change_adapters(self, typed: Sequence[str]) -> None:
+        """Go on with these adapters, as ``--adapter`` takes them; if they cannot be used, those before go on."""
+        from phicli.adapters.typed import adapters_typed
+        from phicli.chat.opened import here
+        from phicli.engine.abilities import Ability
+        from phicli.gguf_file.header import read_header
+        from phicli.plan.adapters import adapter_bytes
+
+        model = self._own_model()
+        adapters = adapters_typed(typed)
+        if adapters:
+            self._chat.opened.require(Ability.ADAPTERS)
+            adapter_bytes(adapters, read_header(model.path), model.name)  # before the engine that runs is ended
+        if adapters != adapters_in_use(self._chat) or not here(self._chat.opened).has_loaded(adapters):
+            self._exchange(adapted(model, adapters))
+
+    def adapters(self) -> tuple[str, ...]:
+        """The adapters in use, as they are typed."""
+        from phicli.adapters.registry import name_of
+
+        self._own_model()
+        return tuple(one.typed_as(name_of(one.path)) for one in adapters_in_use(self._chat))
+
+    def other_adapters(self) -> tuple[str, ...]:
+        """The names of the adapters that fit the model and are not in use."""
+        from phicli.adapters.registry import registered
+
+        model, used = self._own_model(), {one.path for one in adapters_in_use(self._chat)}
+        others = (one for one in registered() if one.is_current and one.path not in used)
+        return tuple(one.name for one in others if can_use(Adapter(one.path), model))
+
     def load_for(self, saved: SavedSession) -> None:
         """Go on with the model of a saved conversation.
 
@@ -117,6 +148,19 @@ class Switching:
         self._note(f"the adapters do not fit {located.name}; the conversation continues without them")
         return adapted(located, ())
 
+    def _own_model(self) -> LocatedModel:
+        """The model, which runs on this machine.
+
+        Raises:
+            UsageError: it is one of a remote.
+        """
+        located = self._chat.models.located
+        if isinstance(located, NamedRemote):
+            from phicli.commands.remote_options import of_this_machine
+
+            raise of_this_machine("/adapter", located, "to continue with a model of this machine: /model NAME")
+        return cast("LocatedModel", located)
+
     def _note(self, text: str) -> None:
         self._tell(f"note: {text}")
 
@@ -135,13 +179,26 @@ class Switching:
 
     def _exchange(self, located: Named) -> None:
         try:
-            self._chat.models.exchange(located)
+            if not self._only_adapts(located):
+                self._chat.models.exchange(located)
         except OSError as error:
             raise PhiError(
                 f"{located.name} cannot be opened: {reason_of(error)}", f"the conversation continues with {self.name}"
             ) from error
         finally:
             self._chat.use_opened()
+
+    def _only_adapts(self, located: Named) -> bool:
+        """Whether the engine that runs has loaded the model and its adapters: it then uses these from now on."""
+        models = self._chat.models
+        if isinstance(located, NamedRemote) or not _is_same(cast("LocatedModel", located), models.located):
+            return False
+        from phicli.chat.opened import here
+
+        opened = here(models.opened).with_adapters(adapters_of(located))
+        if opened is not None:
+            models.use(opened, located)
+        return opened is not None
 
 
 def _is_same(one: LocatedModel | NamedRemote, other: Named) -> bool:

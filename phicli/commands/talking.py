@@ -12,6 +12,7 @@ from phicli.chat.dialogue import Attachment, Turn
 from phicli.chat.open import OpenChat
 from phicli.chat.repl import run_repl
 from phicli.chat.talk import Code, Talk
+from phicli.commands.adapters.names import complete_adapter
 from phicli.commands.conversation_options import Conversation
 from phicli.commands.file_options import file_reader
 from phicli.commands.meter_facts import meter_facts
@@ -87,6 +88,8 @@ def _names(recording: Recording, kind: str, beginning: str) -> Sequence[str]:
     """The names of a kind that begin with a text, for completion; none where they cannot be read."""
     if kind == "model":
         return complete_usable(beginning)
+    if kind == "adapter":
+        return complete_adapter(beginning)
     if kind == "session":
         try:
             names = recording.names()

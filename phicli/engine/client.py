@@ -48,11 +48,11 @@ class ServerClient:
     Args:
         address: ``http://127.0.0.1:PORT``.
         api_key: the key the server was started with.
-        adapter_scales: the usual scale of each adapter that it has loaded.
+        adapter_scales: the usual scale of each adapter that it has loaded; it can be changed between requests.
     """
 
     def __init__(self, address: str, api_key: str, adapter_scales: Sequence[float] = ()) -> None:
-        self._adapter_scales = tuple(adapter_scales)
+        self.adapter_scales = tuple(adapter_scales)
         parts = urlsplit(address)
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
         self._headers = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"}
@@ -119,9 +119,9 @@ class ServerClient:
 
         All are named: the server takes an empty list for the usual scales, and 0 for an adapter that is not in it.
         """
-        scales = self._adapter_scales if sampling.adapter_scales is None else sampling.adapter_scales
-        if len(scales) != len(self._adapter_scales):
-            raise ValueError(f"{len(scales)} scales for {len(self._adapter_scales)} adapters")
+        scales = self.adapter_scales if sampling.adapter_scales is None else sampling.adapter_scales
+        if len(scales) != len(self.adapter_scales):
+            raise ValueError(f"{len(scales)} scales for {len(self.adapter_scales)} adapters")
         return {"lora": [{"id": index, "scale": scale} for index, scale in enumerate(scales)]} if scales else {}
 
     def _replies(self, body: Mapping[str, Any], closing: Closing) -> Generator[dict[str, Any], None, None]:

@@ -11,11 +11,12 @@ from phicli.engine.client import ConnectionLost, RefusedError, ServerClient
 from phicli.engine.closable import Closable, Closing
 from phicli.engine.constraint import Constraint, ConstraintError, refusal
 from phicli.engine.engine_process import EngineProcess
+from phicli.engine.loaded_adapters import LoadedAdapters
 from phicli.engine.logprobs import WIDER, Scored, ends_inside_character, request, scored, scored_among
 from phicli.engine.process_engine import ProcessEngine
 from phicli.engine.prompts import check_prompt
 from phicli.engine.settings import NO_SPECULATION
-from phicli.engine.types import NO_TOKENS, Done, GenerationEvent, LoadSettings, Sampling
+from phicli.engine.types import NO_TOKENS, Adapter, Done, GenerationEvent, LoadSettings, Sampling
 from phicli.errors import EngineError, PhiError, TemplateError
 
 _LONG_TEXT = 100_000
@@ -43,6 +44,7 @@ class HttpEngine(ProcessEngine[EngineProcess]):
         self, settings: LoadSettings, process: EngineProcess, on_tick: Callable[[float], None] | None = None
     ) -> None:
         super().__init__(settings, process, on_tick)
+        self._adapters = LoadedAdapters(settings.adapters)
         self._client: ServerClient | None = None
 
     def tokenize(self, text: str, *, parse_special: bool, closing: Closing | None = None) -> tuple[int, ...]:
@@ -189,14 +191,43 @@ class HttpEngine(ProcessEngine[EngineProcess]):
         except RefusedError as error:
             raise TemplateError(error.message, error.hint) from error
 
+    def has_loaded(self, adapters: Sequence[Adapter]) -> bool:
+        """See :class:`~phicli.engine.state_types.ChangesAdapters`."""
+        return not self.ended and self._adapters.scales_for(adapters) is not None
+
+    def use_adapters(self, adapters: Sequence[Adapter]) -> bool:
+        """See :class:`~phicli.engine.state_types.ChangesAdapters`."""
+        scales = self._adapters.scales_for(adapters)
+        if scales is None:
+            return False
+        client = self._ready()
+        before = client.adapter_scales
+        if scales == before:
+            return True
+        client.adapter_scales = scales
+        try:
+            self._begin_anew(0)
+            before = scales
+        finally:  # also where Ctrl-C ends the wait: the slot then begins anew with the next answer
+            client.adapter_scales = before
+        return True
+
+    def _begin_anew(self, slot: int, closing: Closing | None = None) -> None:
+        """Have a slot use the adapters at their scales: it drops what it had evaluated with others.
+
+        A slot has adapters since its last request.
+        """
+        if adapters := self._ready(closing).adapters_in_use(Sampling()):
+            once = {"prompt": [0], "n_predict": 1, "temperature": 0, "id_slot": slot}
+            self._post("/completion", once | adapters, closing)
+
     def wait_ready(self, closing: Closing | None = None) -> None:
         """As :class:`ProcessEngine` says; the server is asked only once."""
         self._ready(closing)
 
     def _ready(self, closing: Closing | None = None) -> ServerClient:
         if self._client is None:
-            scales = tuple(one.scale for one in self.settings.adapters)
-            self._client = ServerClient(self._await_process(closing), self._process.api_key, scales)
+            self._client = ServerClient(self._await_process(closing), self._process.api_key, self._adapters.scales)
         return self._client
 
     def _post(self, path: str, body: dict[str, Any], closing: Closing | None = None) -> dict[str, Any]:

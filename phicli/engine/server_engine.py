@@ -14,7 +14,7 @@ from phicli.engine.loan import Loan
 from phicli.engine.process import WorkerProcess
 from phicli.engine.prompts import check_prompt
 from phicli.engine.state_file import make_private, saved_ids
-from phicli.engine.types import LoadSettings, Sampling
+from phicli.engine.types import LoadSettings
 from phicli.errors import EngineError
 
 
@@ -83,10 +83,7 @@ class LlamaServerEngine(HttpEngine):
         return saved_ids(path, int(reply["n_written"]))
 
     def _restore(self, path: Path, slot: int, closing: Closing | None) -> int:
-        if adapters := self._ready(closing).adapters_in_use(Sampling()):
-            # A slot has adapters since its first request, and drops what it has when the next one has others.
-            once = {"prompt": [0], "n_predict": 1, "temperature": 0, "id_slot": slot}
-            self._post("/completion", once | adapters, closing)
+        self._begin_anew(slot, closing)  # else the first request would drop what is restored
         return int(self._post(f"/slots/{slot}?action=restore", {"filename": path.name}, closing)["n_restored"])
 
     @property

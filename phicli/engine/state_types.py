@@ -1,4 +1,4 @@
-"""What ``phi`` asks of engines that can save their state, also after ``phi`` has ended, or share it among slots."""
+"""What ``phi`` asks of engines that can save their state, share it among slots, or drop it for other adapters."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from phicli.engine.closable import Closing
+from phicli.engine.types import Adapter
 
 
 @runtime_checkable
@@ -53,6 +54,27 @@ class SharesBeginning(Protocol):
             ContextExceededError: it leaves no room for an answer.
             EngineError: the state cannot be saved or restored, the disk is full, or the engine died.
             OSError: the file cannot be made or read.
+        """
+
+
+@runtime_checkable
+class ChangesAdapters(Protocol):
+    """An engine that can use its adapters at other scales without being started again. Its only slot must be idle."""
+
+    def has_loaded(self, adapters: Sequence[Adapter]) -> bool:
+        """Whether it has loaded all ``adapters``, or begun to, and has not ended.
+
+        A file that was changed since is another adapter.
+        """
+
+    def use_adapters(self, adapters: Sequence[Adapter]) -> bool:
+        """Use ``adapters`` from now on, and no others; return whether it has loaded them all.
+
+        Where a scale changes, everything that was evaluated is dropped: nothing of it can reach a prompt, or a saved
+        state, of other adapters. Where it returns False, raises or is interrupted, the adapters are as before.
+
+        Raises:
+            EngineError: the model cannot be loaded, or the engine died.
         """
 
 

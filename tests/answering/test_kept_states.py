@@ -189,6 +189,18 @@ def test_an_adapter_that_changed_after_it_was_loaded_belongs_to_no_state(
     assert (engine.restored, "other adapters" in states.note) == (0, True)
 
 
+def test_after_a_change_of_the_adapters_a_state_belongs_to_the_other_ones(
+    plan: LoadPlan, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "a").write_bytes(b"one")
+    save_with(with_adapter(plan, tmp_path / "a", 0.5), folder)
+    engine = scripted()
+    engines, states = opened(with_adapter(plan, tmp_path / "a"), folder, engine)
+    states.use_adapters((Adapter(tmp_path / "a", 0.5),))
+    engines.running(None)
+    assert engine.restored == 1
+
+
 def test_without_a_state(plan: LoadPlan, folder: Path) -> None:
     engine = scripted()
     engines, states = opened(plan, folder, engine)

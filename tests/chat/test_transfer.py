@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from phicli.adapters.registry import RegisteredAdapter, remember
 from phicli.chat.dialogue import Attachment, Dialogue, Turn
 from phicli.chat.importing import read_conversation
 from phicli.chat.transfer import made_by, markdown_text, messages_data, openai_data
@@ -120,3 +122,14 @@ def test_markdown_has_all_of_it() -> None:
 )
 def test_facts_that_say_nothing(facts: dict[str, Any] | None) -> None:
     assert made_by(Turn("a", (), (Message("assistant", "b"),), facts)) == ""
+
+
+def test_adapters_stand_behind_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHI_HOME", str(tmp_path))
+    remember(RegisteredAdapter("style", tmp_path / "s.gguf", "x", None, None, 1, 1))
+    rows = [{"path": str(tmp_path / "s.gguf"), "scale": 0.5}, {"path": "/b.gguf", "scale": 1.0}]
+    facts = {"model": "phi-4-mini", "build": "xllamacpp 1", "settings": {"adapters": rows}}
+    answered = Turn("a", (), (Message("assistant", "b"),), facts)
+    assert made_by(answered) == "phi-4-mini, adapters style:0.5 and /b.gguf, xllamacpp 1"
+    facts["settings"] = {"adapters": rows[:1]}
+    assert made_by(answered) == "phi-4-mini, adapter style:0.5, xllamacpp 1"

@@ -43,6 +43,8 @@ def test_talk_show_count_set_and_leave(environment: dict[str, str], endpoint: En
         assert "all estimated: only the remote can count" in talk.say("/tokens")
         assert talk.say("/set repeat-penalty 1.1").splitlines() == ["repeat-penalty: 1.1"]
         assert talk.say("/set mirostat 2").startswith("error: unknown setting")
+        for typed in ("/adapter", "/adapter none", "/adapter style:0.5"):
+            assert "/adapter sets an engine of this machine, but lab/phi-4 is a model of the" in talk.say(typed)
         assert talk.say("And now?") == "Answer 1."
         assert endpoint.chats[-1].body["repetition_penalty"] == 1.1
         assert talk.say("/undo").splitlines() == ["removed: And now?", "the conversation has 1 turn"]

@@ -65,7 +65,7 @@ def read_line(line: str, commands: Mapping[str, Command]) -> Question | Order | 
     rest = more[0].strip() if more else ""
     command = commands.get(word.lower())
     if command is not None and command.takes(rest):
-        return Order(command, unquoted(rest))
+        return Order(command, rest if command.argument.several else unquoted(rest))
     if command is not None and not rest:
         return Mistake(f"{command.name} needs an argument: {command.usage}")
     if rest or not _LIKE_A_COMMAND.fullmatch(line):

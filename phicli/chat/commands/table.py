@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from phicli.chat.commands import looking, others, sessions, settings, taking, turns
+from phicli.chat.commands import adapters, looking, others, sessions, settings, taking, turns
 from phicli.chat.commands.types import (
+    ADAPTERS,
     ANY_TEXT,
     ASSIGNMENT,
     MODEL,
@@ -70,8 +71,8 @@ COMMANDS: Final = (
     ),
     Command("/save", NAME, "save the conversation under a name", _SAVED, sessions.save),
     Command(
-        "/load", SESSION, "continue a saved conversation here", _SAVED, sessions.load, (),
-        "Its model is loaded, too. `/load last` continues the conversation that was saved last.",
+        "/load", SESSION, "continue a saved conversation", _SAVED, sessions.load, (),
+        "Its model is loaded, too. `/load last` continues the conversation that was saved last.", see="/sessions",
     ),
     Command("/sessions", NOTHING, "list the newest saved conversations", _SAVED, sessions.sessions),
     Command(
@@ -84,6 +85,11 @@ COMMANDS: Final = (
         "The conversation goes on, but it is no longer saved.",
     ),
     Command("/model", MODEL, "show the model, or continue with another one", _MODEL, others.model),
+    Command(
+        "/adapter", ADAPTERS, "show the adapters, or continue with others", _MODEL, adapters.adapter, ("/adapters",),
+        "`/adapter NAME` uses one from the next question on, `/adapter NAME:0.5` half of it, and `/adapter A B` two; "
+        "`/adapter none` uses none. Names are those of `phi adapters list`, or GGUF files.",
+    ),
     Command(
         "/set", ASSIGNMENT, "list the settings, or set one", _MODEL, settings.set_, (),
         f"The settings are {', '.join(one.name for one in SETTINGS)}; `/set NAME default` sets one back. They also "
@@ -120,10 +126,14 @@ def help_text() -> str:
     """
     group_width = max(len(command.group) for command in COMMANDS)
     width = max(len(command.usage) for command in COMMANDS)
+    beside = {command.see for command in COMMANDS}
     lines, before = list[str](), ""
     for command in COMMANDS:
+        if command.name in beside:
+            continue
         group = command.group if command.group != before else ""
-        line = f"{group:<{group_width}}  {command.usage:<{width}}  {command.help}"
+        see = f" (see {command.see})" if command.see else ""
+        line = f"{group:<{group_width}}  {command.usage:<{width}}  {command.help}{see}"
         also = f" (also {', '.join(command.aliases)})" if command.aliases else ""
         lines.append(line if len(line) + len(also) > _COLUMNS else line + also)
         before = command.group

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from phicli.chat.commands.adapters import are_adapters
 from phicli.chat.commands.settings import is_assignment
 from phicli.chat.talk import Talk
+from phicli.engine.types import NO_ADAPTERS
 from phicli.paths import is_there
 
 _QUOTED: Final = re.compile(r"\"[^\"]*\"|'[^']*'")
@@ -25,9 +27,10 @@ class Argument:
         label: how help shows it: ``[N]``; empty for a command that takes no argument.
         fits: whether a text is such an argument; not called with an empty text.
         required: whether the command needs it.
-        names: what it is the name of, for completion: ``model``, ``path``, ``session``, ``setting``, ``command``; empty
-            for something else.
+        names: what it is the name of, for completion: ``model``, ``adapter``, ``path``, ``session``, ``setting``,
+            ``command``; empty for something else.
         words: the words that it can be, for completion; empty where it can be anything.
+        several: it can be several words, each with quotes of its own, which stay.
     """
 
     label: str
@@ -35,6 +38,7 @@ class Argument:
     required: bool = False
     names: str = ""
     words: tuple[str, ...] = ()
+    several: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Command:
         aliases: its names in other programs.
         more: what help shows of this command alone, and the documentation too: sentences, with backticks around what
             is typed.
+        see: a command that has no line of its own in the list of all commands: the line of this one names it.
     """
 
     name: str
@@ -60,6 +65,7 @@ class Command:
     run: Callable[[Talk, str], bool]
     aliases: tuple[str, ...] = ()
     more: str = ""
+    see: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -102,6 +108,7 @@ ANY_TEXT: Final = Argument("[TEXT]", lambda _: True)
 NAME: Final = Argument("NAME", _is_name, required=True)
 SESSION: Final = Argument("NAME", _is_name, required=True, names="session")
 ASSIGNMENT: Final = Argument("[NAME VALUE]", is_assignment, names="setting")
+ADAPTERS: Final = Argument("[NAME[:SCALE]]", are_adapters, names="adapter", words=(NO_ADAPTERS,), several=True)
 MODEL: Final = Argument("[NAME]", _is_path, names="model")
 PATH: Final = Argument("[PATH]", _is_path, names="path")
 NEW_PATH: Final = Argument("[PATH]", _is_name, names="path")

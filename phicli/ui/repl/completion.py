@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from phicli.chat.commands.table import BY_NAME
 from phicli.chat.files.candidates import begun_mention, files_for
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from prompt_toolkit.document import Document
 
 Names = Callable[[str, str], Sequence[str]]
+_BEGINS_PATH: Final = ("/", "./", "../", "~")
+_CLOSED: Final = re.compile(r"(?:\"[^\"]*\"|'[^']*'|[^\"'])*")
+"""A text up to a quote that is still open."""
 
 
 def completer(names: Names) -> Completer:
@@ -40,14 +43,18 @@ def candidates_for(text: str, names: Names) -> tuple[int, list[str]]:
             return len(text), [name for name in BY_NAME if name.startswith(text.lower())]
         command = BY_NAME.get(word.lower())
         if command is not None and (command.argument.names or command.argument.words):
+            if command.argument.several:
+                rest = _CLOSED.sub("", rest, count=1) or rest.rpartition(" ")[2]
             return len(rest), _arguments(command.argument.names, command.argument.words, rest.lstrip(), names)
     mention = begun_mention(text)
     return (0, []) if mention is None else (len(mention), files_for(mention, spaces=False))
 
 
 def _arguments(kind: str, words: Sequence[str], beginning: str, names: Names) -> list[str]:
-    if kind == "path" or (kind == "model" and beginning.startswith(("/", "./", "../", "~"))):
+    if kind == "path" or (kind == "model" and beginning.startswith(_BEGINS_PATH)):
         return files_for(beginning, spaces=True)
+    if kind == "adapter" and beginning.lstrip("\"'").startswith(_BEGINS_PATH):
+        return files_for(beginning, spaces=False)
     if kind == "setting":
         return completions(beginning)
     fixed = [word for word in words if word.startswith(beginning.lower())]
