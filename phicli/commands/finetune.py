@@ -36,7 +36,7 @@ def finetune(
         typer.Option("--split", help="Share of the training data for validation, e.g. 0.1.", show_default=False),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder of the run [default: finetune-MODEL-TRAIN].")
+        Path | None, typer.Option("--out", "--output", "-o", help="Folder of the run [default: finetune-MODEL-TRAIN].")
     ] = None,
     name: Annotated[str | None, typer.Option("--as", help="Name for the adapter.", show_default=False)] = None,
     rank: Annotated[int, typer.Option("--rank", help="Rank of the adapter (LoRA).", min=1, max=1024)] = 16,

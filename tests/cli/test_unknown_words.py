@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
 from phicli.app import main
 
 pytestmark = pytest.mark.usefixtures("no_settings")
-
-
-@pytest.fixture
-def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in [name for name in os.environ if name.startswith("PHI_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PHI_HOME", str(tmp_path))
 
 
 UNKNOWN = {
@@ -51,6 +42,14 @@ UNKNOWN = {
         "phi bench --tune is now phi autotune",
         "phi autotune m --reset",
     ),
+    "a word that is like another command": (["models"], "unknown command: 'models'", "did you mean phi list?"),
+    "training": (["train"], "unknown command: 'train'", "did you mean phi finetune?"),
+    "a command outside of the group": (
+        ["cache", "rm"],
+        "unknown command: 'cache rm'",
+        "did you mean phi rm? See phi rm",
+    ),
+    "its other name": (["cache", "delete"], "unknown command: 'cache delete'", "did you mean phi rm? See phi rm"),
     "help for nothing": (["help", "nosuch"], "unknown command: 'nosuch'", "phi --help"),
     "help in a group": (["help", "cache", "lst"], "unknown command: 'cache lst'", "did you mean phi cache list?"),
     "help behind a command": (["help", "chat", "x"], "phi chat has no subcommands, but 'x' follows", "phi help chat"),
