@@ -58,6 +58,10 @@ _WITHOUT: Final[Mapping[tuple[str, str], str]] = {
         for command in ("eval", "bench")
         for option in ("-o", "--out", "--output")
     },
+    **{
+        ("data split", option): "name both files: --training-output FILE --validation-output FILE"
+        for option in ("-o", "--out", "--output", "--output-dir")
+    },
     ("batch", "--limit"): "to try the first lines: head -n 5 IN | phi batch - --input-format csv --out try.csv",
     **{
         ("remotes add", option): "save the key in a variable, and name that: --key-env VARIABLE"

@@ -40,6 +40,7 @@ OPTIONS = {
     "bench tiny-phi --remote": "name a model of a remote as REMOTE/MODEL, e.g. phi bench REMOTE/MODEL",
     "eval tiny-phi --temp 0": "leave it out: phi eval asks at temperature 0",
     "eval tiny-phi -o table.md": "write the table to a file: phi eval … --markdown > FILE",
+    "data split t.jsonl -o new": "name both files: --training-output FILE --validation-output FILE",
     "batch in.csv --limit 5": "to try the first lines: head -n 5 IN | phi batch - --input-format csv --out try.csv",
 }
 

@@ -85,6 +85,21 @@ def test_text_without_a_default_model_is_named_as_text(capsys: pytest.CaptureFix
     assert "phi config set model phi-4-mini" in hint
 
 
+def test_a_model_behind_the_prompt_is_put_before_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["chat", "What is it?", "tiny-phi"]) == 3
+    message, _, hint = capsys.readouterr().err.partition("→")
+    assert "the text 'What is it?' was taken for the name of a model" in message
+    assert "put the model before the prompt: phi chat tiny-phi 'What is it?'" in hint
+
+
+def test_a_colon_in_the_place_of_the_slash_of_a_remote(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["remotes", "add", "lab", "http://127.0.0.1:9/v1", "--json"]) == 0
+    capsys.readouterr()
+    assert main(["show", "lab:tiny-phi", "--json"]) == 3
+    hint = json.loads(capsys.readouterr().out)["error"]["hint"]
+    assert hint.startswith("did you mean lab/tiny-phi, a model of the remote lab? Or see")
+
+
 @pytest.mark.parametrize("words", [[], ["chat"], ["cache"], ["cache", "list"], ["ls"], ["help"]])
 def test_help_prints_what_the_option_prints(capsys: pytest.CaptureFixture[str], words: Sequence[str]) -> None:
     assert main(["help", *words]) == 0
