@@ -17,7 +17,7 @@ from phicli.commands import ALIASES, GROUP_ALIASES, GROUPS, SUMMARIES
 from phicli.commands.completion import answer, is_asked
 from phicli.commands.group import LazyGroup, context_settings
 from phicli.commands.profile import Profile
-from phicli.commands.unknown import unknown_option
+from phicli.commands.usage import usage_error
 from phicli.errors import (
     OutputClosedError,
     PhiError,
@@ -139,7 +139,7 @@ def _run(terminal: Terminal, argv: list[str]) -> int:  # noqa: PLR0911 (one retu
     except PhiError as error:
         return _report(terminal, command, error, as_json=as_json)
     except typer.TyperException as error:
-        return _report(terminal, command, _usage(command, error, options), as_json=as_json)
+        return _report(terminal, command, usage_error(command, error, options), as_json=as_json)
     except OSError as error:
         return _report(terminal, command, _from_system(error), as_json=as_json)
     except Exception as error:  # noqa: BLE001 (the one place: a bug is reported, not thrown at a person)
@@ -184,31 +184,6 @@ def _report(terminal: Terminal, command: str, error: PhiError, *, as_json: bool)
     except OSError:  # standard output is what failed
         print_error(terminal, command, error, as_json=False)
     return error.exit_code
-
-
-def _usage(command: str, error: typer.TyperException, options: Sequence[str]) -> UsageError:
-    if (option := getattr(error, "option_name", None)) is not None and hasattr(error, "possibilities"):
-        return unknown_option(command, option, error.possibilities or (), options)
-    text = getattr(error, "format_message", lambda: str(error))()
-    page = "phi --help" if command == "phi" else f"phi {command} --help"
-    if outside := _outside(error):
-        option, words = outside
-        return UsageError(f"{option} {words}", f"see the help of {option}: {page}")
-    return UsageError(text[:1].lower() + text[1:].rstrip("."), f"see {page}")
-
-
-def _outside(error: typer.TyperException) -> tuple[str, str] | None:
-    """The option whose number is beyond its limits, and what is wrong in words; None for any other ``error``."""
-    cause, option = error.__cause__, getattr(error, "param", None)
-    limits = {"greater_than_equal", "less_than_equal"}
-    problems = [one for one in getattr(cause, "errors", list)() if one["type"] in limits]
-    if not problems or option is None or option.param_type_name != "option":
-        return None
-    least, most = getattr(option, "min", None), getattr(option, "max", None)
-    words = f"less than {least}" if most is None else f"more than {most}"
-    if least is not None and most is not None:
-        words = f"not between {least} and {most}"
-    return option.opts[0], f"{problems[0]['input']} is {words}"
 
 
 def _from_system(error: OSError) -> PhiError:

@@ -19,6 +19,8 @@ TYPED_COMMAND: Final = "phi <typed command>"
 
 _RUN_MODELS: Final = ("chat", "bench", "eval", "autotune")
 _TAKE_MODELS: Final = (*_RUN_MODELS, "show", "pull", "serve", "config set model")
+_BEFORE_MODEL: Final = {"batch": "batch IN"}
+"""Commands with another argument before the model."""
 _NO_SPACE: Final = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
@@ -43,8 +45,10 @@ class PhiError(Exception):
 
     def hint_for(self, command: str) -> str:
         """The hint as ``command`` (``chat``) shows it; a command that cannot stand in it proposes ``phi chat``."""
-        hint = self.hint.replace(TYPED_COMMAND, f"phi {command if command in _TAKE_MODELS else 'chat'}")
-        return hint.replace(THIS_COMMAND, f"phi {command if command in _RUN_MODELS else 'chat'}")
+        own, known = (*_TAKE_MODELS, *_BEFORE_MODEL), _BEFORE_MODEL.get(command, command)
+        hint = self.hint.replace(f"{THIS_COMMAND} --help", f"phi {command if command in own else 'chat'} --help")
+        hint = hint.replace(TYPED_COMMAND, f"phi {known if command in own else 'chat'}")
+        return hint.replace(THIS_COMMAND, f"phi {known if command in (*_RUN_MODELS, *_BEFORE_MODEL) else 'chat'}")
 
 
 class UsageError(PhiError):

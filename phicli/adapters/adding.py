@@ -21,9 +21,9 @@ from phicli.adapters.registry import (
     remember,
 )
 from phicli.adapters.searching import absent, adapter_below
-from phicli.errors import DoesNotFitError, NotAnAdapterError, UsageError
+from phicli.errors import DoesNotFitError, IntegrityError, NotAModelError, NotAnAdapterError, UsageError
 from phicli.gguf_file.adapter import AdapterHeader, check_base, read_adapter
-from phicli.gguf_file.names import stem_of
+from phicli.gguf_file.names import is_gguf_name, stem_of
 from phicli.gguf_file.types import GgufHeader
 from phicli.hub.peft_files import CONFIG
 from phicli.hub.store import free_bytes
@@ -121,7 +121,12 @@ def _add_file(path: Path, wish: _Wish) -> Added:
             f"{path} needs an {CONFIG} in the same folder, which has the scale of the adapter",
             "name the folder that PEFT saved (model.save_pretrained)",
         )
-    header = read_adapter(path)
+    try:
+        header = read_adapter(path)
+    except IntegrityError as error:
+        if not is_gguf_name(path.name) and not isinstance(error, NotAModelError | NotAnAdapterError):
+            error.hint = "name the folder that PEFT saved, or a GGUF file"
+        raise
     real = os.path.realpath(path)
     same = (one for one in registered() if os.path.realpath(one.path) == real or one.source == wish.source)
     name, holder = wish.choose(next(same, None), header.name or "", stem_of(path.name), path.parent.name)

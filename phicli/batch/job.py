@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import IO
 
 from phicli.answering.asked import Asked
@@ -45,6 +46,7 @@ def run_batch(
         layout = layout_of(source, wanted.input_format)
         words = words_of(wanted, layout)
         _require_names(layout, words)
+        _notice_same(layout, words, watch)
         watch.show(f"reading {source.name}")
         seen = scan(
             source, layout, lambda row: bytes_of(words.asked(row)),
@@ -143,10 +145,25 @@ def _require_names(layout: Layout, words: Wording | RequestWords) -> None:
     columns = ", ".join(layout.columns)
     for name in words.variables:
         if name not in layout.columns:
-            raise UsageError(f"there is no column {name!r}: the columns are {columns}", "correct the name in braces")
+            close = get_close_matches(name, layout.columns, n=1)
+            hint = f"did you mean {{{close[0]}}}?" if close else "correct the name in braces"
+            raise UsageError(f"there is no column {name!r}: the columns are {columns}", hint)
     needs_own = words.prompt is None and (words.template is None or words.template.takes_input)
     if needs_own and not {"prompt", "messages"} & {*layout.columns}:
         raise UsageError(
             f"there is no column 'prompt': the columns are {columns}",
-            f"word the question with the columns: --prompt 'Text with {{{layout.columns[0]}}}'",
+            f"word the question with the columns: --prompt 'Text with {{{_example_column(layout)}}}'",
         )
+
+
+def _notice_same(layout: Layout, words: Wording | RequestWords, watch: Watch) -> None:
+    """Say that no line differs from another where the words of the question name nothing of a line."""
+    if not isinstance(words, Wording) or words.prompt is None or words.variables:
+        return
+    column = _example_column(layout) if layout.is_table else "prompt" if layout.format == "lines" else "key"
+    watch.say(f"--prompt names nothing of a line, so all lines ask the same question; to name it: {{{column}}}")
+
+
+def _example_column(layout: Layout) -> str:
+    """A column that may have the text: the last one."""
+    return [*layout.columns][-1]

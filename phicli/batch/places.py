@@ -14,6 +14,7 @@ from phicli.paths import output_target
 
 _JOURNAL: Final = b'{"journal"'
 _SITTING: Final = b'{"sitting"'
+_SPREADSHEETS: Final = (".xlsx", ".xls", ".ods", ".numbers", ".parquet")
 _EXAMPLE: Final = "name a file, e.g. --out answers.jsonl"
 
 
@@ -26,6 +27,11 @@ def require_place(wanted: BatchOptions, source: Source) -> None:
     out = wanted.out
     if str(out) == "-":
         raise UsageError("--out - is not possible: the answers and their journal are files", _EXAMPLE)
+    if out.suffix.lower() in _SPREADSHEETS:
+        table = shlex.quote(str(out.with_suffix(".csv")))
+        raise UsageError(
+            f"{out} cannot be written: phi writes JSON lines and CSV", f"spreadsheets open CSV: --out {table}"
+        )
     _require_writable(out)
     for path, what in ((out, "the output"), (wanted.journal, "its journal"), (wanted.lock, "its lock")):
         if source.is_file(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
@@ -16,7 +17,7 @@ from phicli.catalog.resolve import known_by_name
 from phicli.engine.leaving import digest
 from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.engine.types import Adapter
-from phicli.errors import AmbiguousModelError, PhiError
+from phicli.errors import THIS_COMMAND, AmbiguousModelError, NotFoundError, PhiError
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.names import whole_size
 from phicli.paths import is_there
@@ -95,7 +96,13 @@ def locate_with_adapters(typed: str, adapters: Sequence[Adapter] = ()) -> tuple[
         PhiError: there is no such model or adapter, or an adapter is given twice.
     """
     name, words = split_adapters(typed, is_model)
-    return locate(name), adapters_typed(words, adapters) if words else tuple(adapters)
+    try:
+        located = locate(name)
+    except NotFoundError as error:
+        if "," in name:
+            error.hint = f"separate models with spaces: {THIS_COMMAND} {' '.join(map(shlex.quote, typed.split(',')))}"
+        raise
+    return located, adapters_typed(words, adapters) if words else tuple(adapters)
 
 
 def is_model(name: str) -> bool:

@@ -43,7 +43,10 @@ Input = Annotated[
     ),
 ]
 Out = Annotated[
-    str | None, typer.Option("--out", "-o", help="File to write: .jsonl, or .csv for a table.", show_default=False)
+    str | None,
+    typer.Option(
+        "--out", "--output", "-o", help="File to write: .jsonl, or .csv for a table. Required.", show_default=False
+    ),
 ]
 Prompt = Annotated[
     str | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import sys
 from dataclasses import dataclass, replace
@@ -11,14 +12,16 @@ from phicli.batch.job import run_batch
 from phicli.batch.options import DEFAULT, BatchOptions
 from phicli.batch.source import STANDARD_INPUT
 from phicli.batch.target import USUAL_REASONING_TOKENS, LocalTarget
+from phicli.catalog.resolve import resolve
 from phicli.commands.batch_options import answers_of, batch_template, out_path, read_format, words_of
 from phicli.commands.form_options import FormOptions, form_was_typed
 from phicli.commands.locating import locate_or_offer
 from phicli.commands.options import was_typed
 from phicli.commands.tool_options import ToolOptions
 from phicli.engine.starting import EngineChoice, find_program
-from phicli.errors import CheckFailedError, UsageError
+from phicli.errors import CheckFailedError, NotFoundError, UsageError
 from phicli.hardware.threads import notice_threads
+from phicli.paths import is_there
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.last_used import last_used
 from phicli.ui.batch import print_report
@@ -70,6 +73,7 @@ def do_batch(ctx: Any, typed: Typed) -> None:
     """
     if typed.restart and typed.retry_failed:
         raise UsageError("--restart and --retry-failed cannot be used together", "leave out one of them")
+    _check_order(typed)
     with measuring(quiet=typed.quiet) as (terminal, line):
         wanted = _wanted(ctx, typed, line.say)
         if "threads" in wanted.options.engine:
@@ -80,6 +84,23 @@ def do_batch(ctx: Any, typed: Typed) -> None:
     print_report(terminal, report, as_json=typed.as_json and not report.failed, quiet=typed.quiet or typed.as_json)
     if report.failed:
         raise _some_failed(report, wanted.options.max_tokens)
+
+
+def _check_order(typed: Typed) -> None:
+    """Return unless the model stands where the file belongs.
+
+    Raises:
+        UsageError: it does.
+    """
+    if typed.source == STANDARD_INPUT or is_there(typed.source):
+        return
+    if typed.model is not None and is_there(typed.model) and not typed.model.lower().endswith(".gguf"):
+        hint = f"name the file first: phi batch {shlex.join((typed.model, typed.source))} --out OUT"
+        raise UsageError(f"{typed.source} is not a file, but {typed.model} is", hint)
+    with contextlib.suppress(NotFoundError):
+        resolve(typed.source)
+        hint = f"name the file first: phi batch IN {shlex.quote(typed.source)} --out OUT"
+        raise UsageError(f"{typed.source} is a model, not a file", hint)
 
 
 def _wanted(ctx: Any, typed: Typed, say: Any) -> BatchOptions:
@@ -148,6 +169,9 @@ def _remotes(ctx: Any, typed: Typed, model: str | None) -> tuple[RemoteModelName
             f"give both with --remote: {' '.join(f'--remote {one}' for one in (alone.reference, *others))}",
         )
     for text in typed.remotes:
+        if "," in text:
+            several = " ".join(f"--remote {one.strip()}" for one in text.split(","))
+            raise UsageError(f"--remote {text} is not the name of one remote", f"repeat the option: {several}")
         name, _, own = text.partition("/")
         remote = require(name)
         if not own and not was_typed(ctx, "model"):

@@ -129,7 +129,7 @@ def model_and_prompt(
         return model, prompt
     text = model if prompt is None else f"{model} {prompt}"
     if (usual := default()) in (None, model):
-        raise _no_model(text)
+        raise _no_model(text) if not words or not _is_known(words[-1]) else _model_last(model, words)
     return usual, text
 
 
@@ -160,6 +160,29 @@ def _default_model(ctx: typer.Context) -> str | None:
     from phicli.commands.configured import value_set
 
     return value_set(ctx, "model")
+
+
+def _is_known(word: str) -> bool:
+    """Whether ``word`` is a model of the catalog or of a remote: nothing that a sentence may end with."""
+    from phicli.catalog.resolve import resolve
+
+    if _names_remote(word):
+        return True
+    with contextlib.suppress(NotFoundError):
+        return bool(resolve(word))
+    return False
+
+
+def _model_last(first: str, words: list[str]) -> NotFoundError:
+    from phicli.commands.unknown import quoted
+    from phicli.plan.locate import shortened
+
+    text = " ".join([first, *words[:-1]])
+    shown = quoted(text) if text == shortened(text) else "PROMPT"
+    return NotFoundError(
+        f"the text {shortened(text)!r} was taken for the name of a model",
+        f"put the model before the prompt: phi chat {words[-1]} {shown}",
+    )
 
 
 def _no_model(text: str) -> NotFoundError:

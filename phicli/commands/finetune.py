@@ -29,18 +29,20 @@ def finetune(
     ],
     train: Annotated[str, typer.Argument(help="Training data: JSON Lines with messages.", metavar="TRAIN.jsonl")],
     validation: Annotated[
-        str | None, typer.Option("--validation", help="Validation data.", metavar="FILE", show_default=False)
+        str | None, typer.Option("--validation", help="File of validation data.", metavar="FILE", show_default=False)
     ] = None,
     split: Annotated[
         float | None,
         typer.Option("--split", help="Share of the training data for validation, e.g. 0.1.", show_default=False),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder of the run [default: finetune-MODEL-TRAIN].")
+        Path | None, typer.Option("--out", "--output", "-o", help="Folder of the run [default: finetune-MODEL-TRAIN].")
     ] = None,
     name: Annotated[str | None, typer.Option("--as", help="Name for the adapter.", show_default=False)] = None,
     rank: Annotated[int, typer.Option("--rank", help="Rank of the adapter (LoRA).", min=1, max=1024)] = 16,
-    alpha: Annotated[int, typer.Option("--alpha", help="Scale of the adapter, times rank.", min=1)] = 32,
+    alpha: Annotated[
+        int, typer.Option("--alpha", help="LoRA alpha: the adapter is scaled by alpha / rank.", min=1)
+    ] = 32,
     dropout: Annotated[float, typer.Option("--dropout", help="Dropout of the adapter.", min=0, max=0.9)] = 0.05,
     learning_rate: Annotated[
         float, typer.Option("--learning-rate", help="Largest learning rate.", min=0, max=1)
@@ -87,7 +89,7 @@ def finetune(
     plan: Annotated[
         str | None,
         typer.Option(
-            "--plan", help="Train nothing: write data, parameters and steps for a service, i.e. azure.",
+            "--plan", help="Train nothing: write data, parameters and steps for a service: azure.",
             metavar="SERVICE", autocompletion=complete_plan, show_default=False,
         ),
     ] = None,
@@ -101,7 +103,7 @@ def finetune(
     evaluate: Annotated[
         bool, typer.Option("--eval/--no-eval", help="Ask the held-out questions before and after.")
     ] = True,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the run needs, and stop.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what the run needs, and stop.")] = False,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Fine-tune a model with LoRA on your own examples: training data in, adapter out."""

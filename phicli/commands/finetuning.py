@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from phicli.errors import DoesNotFitError, PhiError, UsageError, UserInterruptEr
 from phicli.finetune.options import DTYPE_BYTES, Recipe
 from phicli.hub.write_errors import writing
 from phicli.jobs.interrupting import interruptions
+from phicli.paths import expand, is_there
 from phicli.ui.finetune import TrainingScreen, print_plan, print_rehearsed, print_trained, print_trained_data
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
@@ -57,6 +59,7 @@ def finetune_model(terminal: Terminal, asked: Asked) -> None:
     from phicli.finetune.extra import require_extra
 
     check_options(asked)
+    _check_inputs(asked)
     require_extra()
     with tidy_end():
         wish = _wish(asked)
@@ -123,10 +126,39 @@ def check_options(asked: Asked) -> None:
     """
     if asked.validation is not None and asked.share is not None:
         raise UsageError("--validation and --split exclude each other", "leave out one of them")
+    if asked.validation is not None and _is_share(asked.validation) and not is_there(asked.validation):
+        share = asked.validation.removesuffix("%")
+        typed = f"{int(share) / 100:g}" if share != asked.validation else share
+        raise UsageError(
+            f"--validation {asked.validation} is not a file", f"for a share of the training data: --split {typed}"
+        )
     if asked.share is not None and not 0 < asked.share < 1:
         raise UsageError(f"--split {asked.share} is not a share", "give a number between 0 and 1: --split 0.1")
     if asked.recipe.dtype and asked.recipe.dtype not in DTYPE_BYTES:
         raise UsageError(f"--dtype {asked.recipe.dtype} is unknown", f"choose one of: {', '.join(DTYPE_BYTES)}")
+
+
+def _is_share(typed: str) -> bool:
+    return re.fullmatch(r"0?\.[0-9]+|[0-9]{1,2}%", typed) is not None
+
+
+def _check_inputs(asked: Asked) -> None:
+    """Return if the folder and the files are there: before 1.2 GB of packages are asked for.
+
+    Raises:
+        PhiError: one is not, or they stand in the wrong order.
+    """
+    from phicli.finetune.base_folder import require_folder
+    from phicli.training_data.source import PIPE, opened
+
+    if expand(asked.model).is_file() and not expand(asked.train).is_file() and asked.model.endswith((".jsonl", ".csv")):
+        hint = f"name the folder first: {shlex.join(('phi', 'finetune', asked.train, asked.model))}"
+        raise UsageError(f"{asked.model} is a file, but the folder with the weights comes first", hint)
+    require_folder(asked.model)
+    for name in filter(None, (asked.train, asked.validation)):
+        if name != PIPE:
+            with opened(name) as source:
+                source.require_json_lines()
 
 
 def _check_evaluation(asked: Asked, wish: Wish) -> None:

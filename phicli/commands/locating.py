@@ -105,6 +105,10 @@ def as_remote(error: NotFoundError, name: str) -> NotFoundError:
         known = names()
     except PhiError:  # of the file of the remotes, which has nothing to do with the model
         return error
+    remote, colon, other = name.partition(":")
+    if colon and remote.lower() in known:
+        error.hint = f"did you mean {remote.lower()}/{other}, a model of the remote {remote.lower()}? Or {error.hint}"
+        return error
     _, slash, model = name.partition("/")
     if not slash and name.lower() in known:
         remote = name.lower()

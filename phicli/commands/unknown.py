@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
 from typing import Final
 
 from phicli.commands import ALIASES, GROUP_ALIASES, GROUPS, SUMMARIES
+from phicli.commands.foreign_options import in_its_place, is_an_argument, what_instead
 from phicli.errors import NotFoundError, UsageError
 
 _OTHER_WORDS: Final = {
     "models": "list", "search": "list", "download": "pull", "get": "pull", "install": "pull", "remove": "rm",
     "delete": "rm", "uninstall": "rm", "ask": "chat", "benchmark": "bench", "tune": "autotune", "settings": "config",
     "set": "config set", "import": "cache import", "scan": "cache scan", "history": "runs list",
-    "build": "engine build", "compile": "engine build", "engines": "engine list",
+    "build": "engine build", "compile": "engine build", "engines": "engine list", "train": "finetune",
+    "fine-tune": "finetune", "lora": "adapters", "endpoints": "remotes", "providers": "remotes",
 }  # fmt: skip
 """What other programs call it."""
 _MODEL_OPTIONS: Final = ("-m", "--model")
@@ -42,14 +44,18 @@ def unknown_command(words: Sequence[str], within: str = "") -> UsageError:
     if any(map(str.isspace, word.strip())):
         return UsageError(message, f"to ask a model: {_command(['phi', 'chat', 'MODEL', *words])}; see {page}")
     other = _OTHER_WORDS.get(word.lower(), "")
-    meant = close[0] if close else other if not within or other in known else ""
+    meant = other if other and (not within or other in known) else close[0] if close else ""
     if meant:
         return UsageError(message, f"did you mean {f'phi {within}'.rstrip()} {meant}? See {page}")
+    if within and (outside := word.lower() if word.lower() in SUMMARIES else other) in SUMMARIES:
+        return UsageError(message, f"did you mean phi {outside}? See phi {outside} --help")
     model = "" if within else _close_model(word)
     return UsageError(message, f"{model} See all commands: {page}" if model else f"see all commands: {page}")
 
 
-def unknown_option(command: str, option: str, close: Iterable[str], words: Sequence[str]) -> UsageError:
+def unknown_option(
+    command: str, option: str, close: Iterable[str], words: Sequence[str], *, known: Collection[str], usage: str
+) -> UsageError:
     """The error for an ``option`` that ``command`` does not have.
 
     Args:
@@ -57,6 +63,8 @@ def unknown_option(command: str, option: str, close: Iterable[str], words: Seque
         option: as typed, without its value.
         close: options of the command that look like it.
         words: all that was typed behind ``phi``.
+        known: the options that the command has.
+        usage: the command with its arguments.
     """
     if command == "bench" and (moved := _moved(words)) is not None:
         return moved
@@ -65,6 +73,12 @@ def unknown_option(command: str, option: str, close: Iterable[str], words: Seque
     if option in _MODEL_OPTIONS and takes_model in _FIRST_ARGUMENT_IS_MODEL:
         return UsageError(message, f"name the model without an option: {_with_model(takes_model, option, words)}")
     page = "phi --help" if command == "phi" else f"phi {command} --help"
+    if instead := what_instead(command, option, words):
+        return UsageError(message, instead)
+    if place := in_its_place(option, known):
+        return UsageError(message, f"did you mean {place}? See {page}")
+    if is_an_argument(option) and usage.count(" ") > command.count(" ") + 1:
+        return UsageError(message, f"name it without an option: {usage}")
     similar = [name for name in sorted(close) if name != "--help"]
     meant = get_close_matches(option, similar, n=2, cutoff=_ALIKE) or similar
     hint = f"did you mean {' or '.join(meant)}? See {page}" if meant else f"see {page}"

@@ -18,6 +18,10 @@ from phicli.paths import expand, is_there, read_small
 _CONFIG_BYTES: Final = 1 << 24
 _TOKENIZER_BYTES: Final = 1 << 27
 _LARGEST_SIZE: Final = 1 << 31
+_TINY_PHI: Final = (
+    "in a checkout of phi with the extras finetune and training: python -m training.tiny_phi.hf_folder tiny-phi; "
+    "then: phi finetune ./tiny-phi TRAIN.jsonl"
+)
 _NAME: Final = "name a folder with config.json, tokenizer.json and *.safetensors"
 
 
@@ -69,6 +73,23 @@ class BaseFolder:
     tokenizer: Mapping[str, Any]
 
 
+def require_folder(typed: str) -> Path:
+    """The folder that was ``typed``; this reads nothing in it.
+
+    Raises:
+        NotFoundError: it is a name, whose weights have to be downloaded first, or there is nothing.
+        UsageError: it is a file.
+    """
+    path = expand(typed)
+    if not is_there(typed):
+        raise _not_here(typed)
+    if not path.is_dir():
+        raise UsageError(
+            f"{typed} is a file: fine-tuning needs the original weights, which a GGUF file does not have", _NAME
+        )
+    return path.resolve()
+
+
 def open_base(typed: str) -> BaseFolder:
     """The model that was ``typed``.
 
@@ -79,14 +100,7 @@ def open_base(typed: str) -> BaseFolder:
         UnsupportedModelError: it is a model of another architecture.
         UsageError: it is a GGUF file, or cannot be read.
     """
-    path = expand(typed)
-    if not is_there(typed):
-        raise _not_here(typed)
-    if not path.is_dir():
-        raise UsageError(
-            f"{typed} is a file: fine-tuning needs the original weights, which a GGUF file does not have", _NAME
-        )
-    path = path.resolve()
+    path = require_folder(typed)
     config, tokenizer = _json(path, "config.json", _CONFIG_BYTES), _json(path, "tokenizer.json", _TOKENIZER_BYTES)
     if config.get("model_type") != "phi3":
         raise UnsupportedModelError(
@@ -106,13 +120,17 @@ def _not_here(typed: str) -> NotFoundError:
     elif re.search(r"[\\/]", typed):
         return NotFoundError(f"the folder {typed} does not exist", _NAME)
     else:
-        repo = resolve(typed).variant.repo
+        variant = resolve(typed).variant
+        repo = variant.repo
+        if variant.id == "tiny-phi":
+            return NotFoundError(f"the original weights of {typed} cannot be downloaded", _TINY_PHI)
     if repo is None:
         return NotFoundError(f"the original weights of {typed} cannot be downloaded", _NAME)
     folder = repo.rpartition("/")[2]
     return NotFoundError(
         f"fine-tuning needs a folder with the original weights of {typed}, not the GGUF file that phi chat uses",
-        f"download them: hf download {repo} --local-dir {folder}; then: phi finetune ./{folder} TRAIN.jsonl",
+        f"download them: hf download {repo} --local-dir {folder}; then: phi finetune ./{folder} TRAIN.jsonl; "
+        "without hf: pipx install huggingface_hub",
     )
 
 

@@ -131,6 +131,7 @@ def _check(wish: Wish, on_bytes: OnBytes) -> None:
         if name == PIPE:
             raise UsageError("training data is read several times and cannot be piped in", "name a file")
         with opened(name) as source:
+            source.require_json_lines()
             checking.read(source.file, source.name, on_bytes)
     report = checking.report()
     if not report.usable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
@@ -20,12 +20,14 @@ from phicli.training_data.source import Source
 from phicli.training_data.structure import Structure
 from phicli.training_data.tables import COLUMNS, NO_COLUMNS, Columns, rows_of
 from phicli.training_data.values import Reader, Unreadable, values_of
-from phicli.units import csv_line
+from phicli.units import counted, csv_line
 
 FORMATS: Final = (*READERS, "openai", "azure", "trl", "csv")
 """What can be read: the last ones but ``csv`` are other names."""
 _ALIASES: Final = {"openai": "messages", "azure": "messages", "trl": "prompt-completion"}
 _TABLES: Final = (".csv", ".tsv")
+
+_LONGEST_TITLES: Final = 200
 
 _MOST_BAD: Final = 1_000
 """After so many values that are not JSON, and none that is, the file is something else."""
@@ -80,7 +82,8 @@ class Converting:
         source.require_text(options.encoding)
         if table:
             self._format = "csv"
-            self._take(rows_of(source.file, source.name, options.columns, options.encoding), dict)
+            rows = rows_of(source.file, source.name, options.columns, options.encoding, self._unused)
+            self._take(rows, dict)
             return
         reader = Reader(source.file, source.name, options.encoding, on_bytes)
         values, kind = self._recognized(values_of(reader))
@@ -181,6 +184,11 @@ class Converting:
             self._write(BOM)
         elif self._options.target == "csv":
             self._write(csv_line(COLUMNS).encode())
+
+    def _unused(self, titles: Sequence[str]) -> None:
+        names = ", ".join(titles)[:_LONGEST_TITLES]
+        message = f"{counted(len(titles), 'column')} not converted: {names}"
+        self._findings.add(Finding("warning", "lost", self._name, 1, message))
 
     def _lost(self, line: int, place: str, what: str) -> None:
         message = f"{self._options.target} cannot hold {what}"

@@ -20,6 +20,7 @@ from phicli.training_data.decoding import how_to_read, what_it_is
 PIPE: Final = "-"
 _BUFFER_BYTES: Final = 1 << 20
 _START_BYTES: Final = 64
+_TABLES: Final = (".csv", ".tsv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,18 @@ class Source:
     def start(self) -> bytes:
         """What it begins with, without reading it; nothing where the system does not have it yet."""
         return self.file.peek(_START_BYTES)[:_START_BYTES] if isinstance(self.file, io.BufferedReader) else b""
+
+    def require_json_lines(self) -> None:
+        """Return unless it is a table by its name and by what it begins with.
+
+        Raises:
+            UsageError: it is; the hint converts it.
+        """
+        path = Path(self.name)
+        if path.suffix.lower() in _TABLES and self.start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] not in (b"{", b"["):
+            new = path.with_suffix(".jsonl")
+            hint = f"convert it: phi data convert {shlex.quote(self.name)} -o {shlex.quote(str(new))}"
+            raise UsageError(f"{self.name} is a table, not JSON Lines", hint)
 
     def require_text(self, encoding: str = "utf-8") -> None:
         """Return if it may be text.

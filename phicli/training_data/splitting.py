@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _CHECK: Final = "see all that is wrong: phi data check {name}"
 _NONE: Final = 0
+_LONGEST_KEYS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ def split(
         DoesNotFitError: the disk is full.
     """
     source.require_text()
+    source.require_json_lines()
     with Outputs((training, validation), force=force) as outputs:
         if source.size_bytes is not None:
             file: BinaryIO = source.file
@@ -150,7 +152,9 @@ def _hashes(file: BinaryIO, name: str, group_by: str | None, on_bytes: OnBytes) 
         if not isinstance(example, dict):
             raise UsageError(f"{where}: the line is not an object", _CHECK.format(name=name))
         if group_by is not None and example.get(group_by) is None:
-            raise UsageError(f"{where}: there is no key {group_by!r}", "name a key that all lines have: --group-by KEY")
+            keys = ", ".join(example)[:_LONGEST_KEYS]
+            hint = f"name a key that all lines have; the keys of this one are: {keys}"
+            raise UsageError(f"{where}: there is no key {group_by!r}", hint)
         contents.append(_hash(joined_texts({key: one for key, one in example.items() if key != group_by})))
         groups.append(contents[-1] if group_by is None else _hash(joined_texts(example[group_by])))
     return groups, contents

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import chain
@@ -33,9 +33,15 @@ NO_COLUMNS: Final = Columns()
 
 
 def rows_of(
-    file: BinaryIO, name: str, columns: Columns, encoding: str = "utf-8"
+    file: BinaryIO,
+    name: str,
+    columns: Columns,
+    encoding: str = "utf-8",
+    on_unused: Callable[[Sequence[str]], object] = list,
 ) -> Iterator[tuple[int, Mapping[str, Any] | Unreadable]]:
     """The examples of a table, each with the number of the line in which its row ends; or what is wrong with a row.
+
+    ``on_unused`` is given the titles of the columns that are not part of an example, if there are any.
 
     Raises:
         UsageError: it is not a table with these columns.
@@ -49,6 +55,8 @@ def rows_of(
         titles = [title.strip() for title in next(rows, [])]
         user, assistant = _columns(titles, columns, name)
         system = _place(titles, "system")
+        if unused := [title for place, title in enumerate(titles) if title and place not in (system, user, assistant)]:
+            on_unused(unused)
         for line, row in _numbered(rows):
             if isinstance(row, Unreadable):
                 yield line, row

@@ -116,7 +116,9 @@ def print_converted(terminal: Terminal, made: Converted, *, as_json: bool) -> No
         for line in _groups(made.findings.groups()):
             terminal.say(line)
         where = f" to {made.output}" if made.output else ""
-        terminal.say(f"{counted(made.examples, 'example')} written{where}: {made.source} as {made.target}")
+        terminal.say(
+            f"{counted(made.examples, 'example')} written{where}, converted from {made.source} to {made.target}"
+        )
     if made.left_out:
         raise CheckFailedError(
             f"{counted(made.left_out, 'example')} left out, {made.examples:,} written as {made.target}",

@@ -64,8 +64,48 @@ def test_a_table_without_the_column_of_a_prompt_is_refused(tmp_path: Path, out: 
     words = Words(read_text("{name} {town}"))
     with pytest.raises(UsageError, match="no column 'town': the columns are name, place"):
         run_batch(batch_of(source, out, words=words), ScriptedTarget, Told())
-    with pytest.raises(UsageError, match="no column 'prompt'"):
+    with pytest.raises(UsageError, match="no column 'prompt'") as caught:
         run_batch(batch_of(source, out), ScriptedTarget, Told())
+    assert caught.value.hint == "word the question with the columns: --prompt 'Text with {place}'"
+
+
+def test_a_column_that_is_misspelled_is_named(tmp_path: Path, out: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("name,place\nx,y\n", encoding="utf-8")
+    for typed, hint in {"plaec": "did you mean {place}?", "xyz": "correct the name in braces"}.items():
+        with pytest.raises(UsageError, match=f"no column '{typed}'") as caught:
+            run_batch(batch_of(source, out, words=Words(read_text(f"{{{typed}}}"))), ScriptedTarget, Told())
+        assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize("name", ["out.xlsx", "out.XLS", "out.parquet"])
+def test_a_spreadsheet_is_refused_before_anything(tmp_path: Path, source: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="phi writes JSON lines and CSV") as caught:
+        run_batch(batch_of(source, tmp_path / name), lambda: pytest.fail("a model was looked for"), Told())
+    assert caught.value.hint == f"spreadsheets open CSV: --out {tmp_path / 'out.csv'}"
+    assert not list(tmp_path.glob("out*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "prompt", "says"),
+    [
+        ("in.csv", "name,place\nx,y\n", "Hello", "to name it: {place}"),
+        ("in.jsonl", '{"text": "a"}\n', "Hello", "to name it: {key}"),
+        ("in.txt", "a\n", "Hello", "to name it: {prompt}"),
+        ("in.csv", "name,place\nx,y\n", "Hello {name}", ""),
+        ("in.txt", "a\n", None, ""),
+    ],
+)
+def test_a_prompt_that_names_nothing_of_a_line_is_said(
+    tmp_path: Path, out: Path, name: str, content: str, prompt: str | None, says: str
+) -> None:
+    source, told = tmp_path / name, Told()
+    source.write_text(content, encoding="utf-8")
+    words = Words() if prompt is None else Words(read_text(prompt))
+    run_batch(batch_of(source, out, words=words), ScriptedTarget, told)
+    notes = [text for text in told.said if "ask the same question" in text]
+    assert len(notes) == bool(says)
+    assert all(note.endswith(says) for note in notes)
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,12 @@ def test_what_does_not_exist(loud: Path, typed: str, error: type[Exception], wor
     assert words in f"{caught.value} {getattr(caught.value, 'hint', '')}"
 
 
+def test_models_with_commas_between_them() -> None:
+    with pytest.raises(NotFoundError) as caught:
+        subjects(["tiny-phi,phi-4"])
+    assert caught.value.hint_for("bench") == "separate models with spaces: phi bench tiny-phi phi-4"
+
+
 def test_an_adapter_is_given_to_all_models_and_once_more_to_one(loud: Path) -> None:
     with pytest.raises(UsageError, match="given twice"):
         subjects(["tiny-phi+ten-facts"], adapters=[Adapter(loud, 0.5)])

@@ -99,7 +99,7 @@ def test_what_cannot_run_here_says_what_can() -> None:
 
 @pytest.mark.parametrize(
     ("command", "shown"),
-    [("show", "phi show"), ("pull", "phi pull"), ("bench", "phi bench"), ("rm", "phi chat")],
+    [("show", "phi show"), ("pull", "phi pull"), ("bench", "phi bench"), ("batch", "phi batch IN"), ("rm", "phi chat")],
 )
 def test_a_typing_error_is_answered_with_the_command_that_was_typed(command: str, shown: str) -> None:
     with pytest.raises(NotFoundError) as caught:

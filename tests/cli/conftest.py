@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -37,3 +38,11 @@ def file(environment: dict[str, str]) -> Path:
     folder = Path(environment["PHI_HOME"]) / "config"
     folder.mkdir(parents=True)
     return folder / "config.toml"
+
+
+@pytest.fixture
+def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No variables and no settings of ``phi``, for tests that call its ``main``."""
+    for name in [name for name in os.environ if name.startswith("PHI_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PHI_HOME", str(tmp_path))

@@ -139,18 +139,20 @@ def test_a_new_training_that_does_not_fit_leaves_the_old_one(phi: Phi, home: Pat
     assert (home / "poems.gguf").read_bytes() == before
 
 
-@pytest.mark.parametrize("what", ["nothing", "folder", "model", "text", "safetensors", "dora"])
+@pytest.mark.parametrize("what", ["nothing", "folder", "model", "text", "data", "safetensors", "dora"])
 def test_what_cannot_be_added(phi: Phi, home: Path, tmp_path: Path, what: str) -> None:
     path, code, words = {
         "nothing": (tmp_path / "none", 3, "does not exist"),
         "folder": (tmp_path / "empty", 3, "adapter_config.json is missing"),
         "model": (TINY_PHI, 8, "is a model, not an adapter"),
-        "text": (tmp_path / "a.gguf", 8, "not a GGUF file"),
+        "text": (tmp_path / "a.gguf", 8, "download the file again"),
+        "data": (tmp_path / "a.jsonl", 8, "→ name the folder that PEFT saved, or a GGUF file"),
         "safetensors": (tmp_path / "a.safetensors", 8, "adapter_config.json"),
         "dora": (tmp_path / "dora", 8, "use_dora"),
     }[what]
     (tmp_path / "empty").mkdir()
     (tmp_path / "a.gguf").write_text("text")
+    (tmp_path / "a.jsonl").write_text('{"messages": []}')
     (tmp_path / "a.safetensors").write_text("text")
     write_peft(tmp_path / "dora", use_dora=True)
     done = phi("adapters", "add", str(path))

@@ -75,6 +75,17 @@ def test_a_table_is_filled_by_a_schema(phi: Phi, table: Path, tmp_path: Path) ->
     assert data["usage"]["completion_tokens"] > 0
 
 
+def test_a_model_before_the_file_is_named(phi: Phi, table: Path) -> None:
+    run = phi("batch", "tiny-phi", str(table), "--out", "o.csv", "-p", "{country}", "--json")
+    assert (run.code, run.json["error"]["message"]) == (2, f"tiny-phi is not a file, but {table} is")
+    assert run.json["error"]["hint"] == f"name the file first: phi batch {table} tiny-phi --out OUT"
+    run = phi("batch", "tiny-phi", "--out", "o.csv", "-p", "{country}", "--json")
+    assert (run.code, run.json["error"]["message"]) == (2, "tiny-phi is a model, not a file")
+    assert run.json["error"]["hint"] == "name the file first: phi batch IN tiny-phi --out OUT"
+    run = phi("batch", "tickets.csv", "tiny-phi", "--out", "o.csv", "--json")
+    assert (run.code, run.json["error"]["message"]) == (3, "file not found: tickets.csv")
+
+
 def test_a_line_that_fails_does_not_stop_the_rest(phi: Phi, tmp_path: Path) -> None:
     source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     long = "France " * 3000

@@ -143,6 +143,7 @@ def test_options_that_make_no_sense_with_remotes(phi: Phi, two: tuple[Endpoint, 
         (("--remote", "one"), "--remote requires the name of a model"),
         (("phi-4", "--remote", "one", "--remote", "one"), "a remote is named twice"),
         (("phi-4", "--remote", "ono"), "remote 'ono' not found"),
+        (("phi-4", "--remote", "one,two"), "repeat the option: --remote one --remote two"),
     ):
         run = phi("batch", str(source), "--out", str(source.with_name("o.jsonl")), "-p", "{thing}", *words)
         assert said in run.err

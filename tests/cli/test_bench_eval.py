@@ -271,6 +271,14 @@ def test_bad_input(phi: Phi, arguments: list[str], code: int, said: str) -> None
     assert "→" in run.err or "->" in run.err
 
 
+def test_a_file_of_questions_without_its_option_is_named(phi: Phi, tmp_path: Path) -> None:
+    path = tmp_path / "q.jsonl"
+    path.write_text('{"question": "Why?", "answer": "So.", "compare": "exact"}\n', encoding="utf-8")
+    run = phi("eval", "tiny-phi", str(path), "--json")
+    assert (run.code, run.json["error"]["message"]) == (2, "no question set was given")
+    assert run.json["error"]["hint"] == f"put --set before the file: --set {path}"
+
+
 def test_a_bad_line_is_told_with_its_number(phi: Phi, tmp_path: Path) -> None:
     path = tmp_path / "bad.jsonl"
     path.write_text(json.dumps(KNOWN[0]) + '\n{"question": "q"}\n')

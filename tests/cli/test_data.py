@@ -134,7 +134,7 @@ def test_convert_through_pipes(phi: Phi) -> None:
     alpaca = json.dumps([{"instruction": f"Q{n}", "input": "", "output": f"A{n}"} for n in range(12)]).encode()
     made = phi("data", "convert", "-", stdin=alpaca)
     assert (made.code, made.out.count("\n")) == (0, 12)
-    assert "12 examples written: alpaca as messages" in made.err
+    assert "12 examples written, converted from alpaca to messages" in made.err
     assert phi("data", "check", "-", stdin=made.out.encode()).code == 0
     table = phi("data", "convert", "-", "--to", "csv", stdin=made.out.encode())
     assert table.out.splitlines()[:2] == ["system,user,assistant", ",Q0,A0"]

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
 from phicli.app import main
 
 pytestmark = pytest.mark.usefixtures("no_settings")
-
-
-@pytest.fixture
-def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in [name for name in os.environ if name.startswith("PHI_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PHI_HOME", str(tmp_path))
 
 
 UNKNOWN = {
@@ -51,6 +42,14 @@ UNKNOWN = {
         "phi bench --tune is now phi autotune",
         "phi autotune m --reset",
     ),
+    "a word that is like another command": (["models"], "unknown command: 'models'", "did you mean phi list?"),
+    "training": (["train"], "unknown command: 'train'", "did you mean phi finetune?"),
+    "a command outside of the group": (
+        ["cache", "rm"],
+        "unknown command: 'cache rm'",
+        "did you mean phi rm? See phi rm",
+    ),
+    "its other name": (["cache", "delete"], "unknown command: 'cache delete'", "did you mean phi rm? See phi rm"),
     "help for nothing": (["help", "nosuch"], "unknown command: 'nosuch'", "phi --help"),
     "help in a group": (["help", "cache", "lst"], "unknown command: 'cache lst'", "did you mean phi cache list?"),
     "help behind a command": (["help", "chat", "x"], "phi chat has no subcommands, but 'x' follows", "phi help chat"),
@@ -84,6 +83,21 @@ def test_text_without_a_default_model_is_named_as_text(capsys: pytest.CaptureFix
     assert "was taken for the name of a model" in message
     assert "phi chat tiny-phi" in hint
     assert "phi config set model phi-4-mini" in hint
+
+
+def test_a_model_behind_the_prompt_is_put_before_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["chat", "What is it?", "tiny-phi"]) == 3
+    message, _, hint = capsys.readouterr().err.partition("→")
+    assert "the text 'What is it?' was taken for the name of a model" in message
+    assert "put the model before the prompt: phi chat tiny-phi 'What is it?'" in hint
+
+
+def test_a_colon_in_the_place_of_the_slash_of_a_remote(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["remotes", "add", "lab", "http://127.0.0.1:9/v1", "--json"]) == 0
+    capsys.readouterr()
+    assert main(["show", "lab:tiny-phi", "--json"]) == 3
+    hint = json.loads(capsys.readouterr().out)["error"]["hint"]
+    assert hint.startswith("did you mean lab/tiny-phi, a model of the remote lab? Or see")
 
 
 @pytest.mark.parametrize("words", [[], ["chat"], ["cache"], ["cache", "list"], ["ls"], ["help"]])

@@ -70,6 +70,8 @@ def test_a_table_with_separators_quotes_and_line_breaks() -> None:
     table = '\ufeffid;Frage;Antwort\n1;"a ""b""; c";"line 1\nline 2"\n\n2;"ä";ö\n'
     made, result = convert(table.encode(), name="x.csv", columns=Columns("frage", "Antwort"), system="Be short.")
     assert result.source == "csv"
+    lost = [(one.severity, one.kind, one.line, one.message) for one in result.findings.kept()]
+    assert lost == [("warning", "lost", 1, "1 column not converted: id")]
     assert made[0]["messages"] == [
         {"role": "system", "content": "Be short."},
         {"role": "user", "content": 'a "b"; c'},
@@ -104,6 +106,7 @@ def test_rows_that_are_wrong_are_left_out_with_their_lines() -> None:
     table = b'question,answer\n1,2\n ,2\n1,2,3\n"a"b,c\n5\n"6\n7",8\n9,"open\n10,11\n'
     made, result = convert(table, name="x.csv")
     assert [one["messages"][0]["content"] for one in made] == ["1", "6\n7"]
+    assert all(one.severity == "error" for one in result.findings.kept())
     assert (result.examples, result.left_out) == (2, 5)
     lines = {one.line: one.message for one in result.findings.kept()}
     assert list(lines) == [3, 4, 5, 6, 9]

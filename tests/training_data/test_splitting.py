@@ -117,6 +117,12 @@ def test_what_cannot_be_split(tmp_path: Path, data: bytes, options: dict[str, An
     assert not list(tmp_path.iterdir())
 
 
+def test_a_key_that_is_not_there_is_answered_with_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no key 'topic'") as caught:
+        split_in(tmp_path, b'{"messages": [], "Topic": "a"}\n' * 3, group_by="topic")
+    assert caught.value.hint == "name a key that all lines have; the keys of this one are: messages, Topic"
+
+
 def test_existing_files_are_only_replaced_with_force(tmp_path: Path) -> None:
     (tmp_path / "v.jsonl").write_bytes(b"mine")
     with pytest.raises(UsageError, match="already exists"):

@@ -55,9 +55,10 @@ def evaluate_models(models: Sequence[str | RemoteModelName], options: EvalOption
         PhiError: the file of questions, a model or an option is wrong.
     """
     if options.question_set is None:
-        raise UsageError(
-            "no question set was given", f"choose a set ({' or '.join(SHIPPED)}) or a .jsonl file: --set arithmetic"
-        )
+        questions_file = next((one for one in models if isinstance(one, str) and one.lower().endswith(".jsonl")), None)
+        usual = f"choose a set ({' or '.join(SHIPPED)}) or a .jsonl file: --set arithmetic"
+        hint = usual if questions_file is None else f"put --set before the file: --set {shlex.quote(questions_file)}"
+        raise UsageError("no question set was given", hint)
     questions = load_items(
         options.question_set,
         options.limit,

@@ -25,6 +25,7 @@ from phicli.paths import expand, read_small
 SHIPPED: Final = ("arithmetic", "instructions")
 """Sets of questions that come with the package."""
 
+_TABLES: Final = (".csv", ".tsv")
 _LARGEST_BYTES: Final = 64 << 20
 _LONGEST_START: Final = 16 << 20
 _MOST_TOKENS: Final = 1 << 17
@@ -111,6 +112,10 @@ def _content(name: str) -> bytes:
     try:
         if path.is_dir():
             raise UsageError(f"{name} is a folder", f"name a file with questions, {_SETS}")
+        if path.suffix.lower() in _TABLES and path.is_file():
+            new = shlex.quote(str(Path(name).with_suffix(".jsonl")))
+            hint = f"convert it: phi data convert {shlex.quote(name)} -o {new}; then: --set {new}"
+            raise UsageError(f"--set: {name} is a table, not JSON Lines", hint)
         return read_small(path, _LARGEST_BYTES)
     except (FileNotFoundError, NotADirectoryError, ValueError):
         near = difflib.get_close_matches(name.lower(), SHIPPED, n=1)

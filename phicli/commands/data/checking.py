@@ -38,6 +38,8 @@ def check_files(
         raise UsageError("only one of the two files can be standard input", "name a file for --validation")
     with contextlib.ExitStack() as stack:
         sources = [stack.enter_context(opened(name)) for name in (file, validation) if name is not None]
+        for source in sources:
+            source.require_json_lines()
         counter = None if model is None else stack.enter_context(_counter(terminal, model))
         checking = Checking(options, counter)
         importlib.import_module("numpy")  # each check needs it, and an import that Ctrl-C ends cannot be repeated

@@ -29,7 +29,7 @@ def convert(
         str, typer.Option("--to", help="Format to write.", autocompletion=complete_target)
     ] = "messages",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write [default: standard output].")
+        Path | None, typer.Option("--output", "--out", "-o", help="File to write [default: standard output].")
     ] = None,
     user: Annotated[
         str | None, typer.Option("--user", help="Column of a table with the question.", show_default=False)

@@ -12,9 +12,14 @@ from phicli.commands.remotes.arguments import complete_kind, complete_variable
 
 def add(
     name: Annotated[
-        str, typer.Argument(help="Name of the remote, e.g. lab; its models are lab/MODEL.", show_default=False)
+        str,
+        typer.Argument(
+            help="Name of the remote, e.g. lab; its models are lab/MODEL.", metavar="NAME", show_default=False
+        ),
     ],
-    url: Annotated[str, typer.Argument(help="Address, e.g. http://10.0.0.7:8000/v1.", show_default=False)],
+    url: Annotated[
+        str, typer.Argument(help="Address, e.g. http://10.0.0.7:8000/v1.", metavar="URL", show_default=False)
+    ],
     kind: Annotated[
         str | None,
         typer.Option(

@@ -21,7 +21,7 @@ def export(
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write [default: standard output].")
+        Path | None, typer.Option("--output", "--out", "-o", help="File to write [default: standard output].")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Write JSON lines: one object per run (the default).")] = False,

@@ -13,7 +13,7 @@ from phicli.commands.sessions.names import Name
 def export(
     name: Name,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write [default: standard output].")
+        Path | None, typer.Option("--output", "--out", "-o", help="File to write [default: standard output].")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Write a Markdown document (the default).")] = False,

@@ -133,6 +133,10 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     )
     with pytest.raises(UsageError, match="is a folder"):
         load_items(str(tmp_path))
+    (tmp_path / "q.csv").write_text("question,answer\nWhy?,So.\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"q\.csv is a table, not JSON Lines") as table:
+        load_items(str(tmp_path / "q.csv"))
+    assert f"phi data convert {tmp_path / 'q.csv'} -o {tmp_path / 'q.jsonl'}; then: --set" in table.value.hint
     with pytest.raises(UsageError, match="is empty"):
         load_items(" ")
     for name in (str(tmp_path / "none.jsonl"), "no-such-set", "a\0b.jsonl"):
