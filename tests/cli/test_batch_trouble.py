@@ -175,7 +175,7 @@ def test_a_person_sees_how_far_it_is(environment: dict[str, str], source: Path, 
     person.wait_for("tokens/s")
     code, out = person.end()
     assert (code, out) == (0, "")
-    assert f"{LINES} of {LINES} lines answered" in person.screen.replace("\r\n", " ").replace("  ", " ")
+    assert f"{LINES} of {LINES} lines answered" in " ".join(person.screen.split())
 
 
 def test_two_batches_into_one_output(environment: dict[str, str], phi: Phi, source: Path, tmp_path: Path) -> None:
