@@ -61,6 +61,8 @@ def unknown_option(command: str, option: str, close: Iterable[str], words: Seque
     if command == "bench" and (moved := _moved(words)) is not None:
         return moved
     message = f"no such option: {option}"
+    if file := _file_called(option, words):
+        return UsageError(message, f"the file of that name is typed: {quoted(f'./{file}')}")
     takes_model = "chat" if command == "phi" else command
     if option in _MODEL_OPTIONS and takes_model in _FIRST_ARGUMENT_IS_MODEL:
         return UsageError(message, f"name the model without an option: {_with_model(takes_model, option, words)}")
@@ -70,6 +72,13 @@ def unknown_option(command: str, option: str, close: Iterable[str], words: Seque
     hint = f"did you mean {' or '.join(meant)}? See {page}" if meant else f"see {page}"
     text = _TEXT_AFTER.get(command)
     return UsageError(message, f"{hint}; put -- before {text} that begins with -" if text else hint)
+
+
+def _file_called(option: str, words: Sequence[str]) -> str:
+    """The typed word that was taken for an ``option`` and is a file; empty where there is none."""
+    from phicli.paths import is_there
+
+    return next((word for word in words if word.startswith(option) and len(word) > len("-x") and is_there(word)), "")
 
 
 def quoted(word: str) -> str:
