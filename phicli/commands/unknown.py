@@ -69,21 +69,39 @@ def unknown_option(
     if command == "bench" and (moved := _moved(words)) is not None:
         return moved
     message = f"no such option: {option}"
-    takes_model = "chat" if command == "phi" else command
-    if option in _MODEL_OPTIONS and takes_model in _FIRST_ARGUMENT_IS_MODEL:
-        return UsageError(message, f"name the model without an option: {_with_model(takes_model, option, words)}")
     page = "phi --help" if command == "phi" else f"phi {command} --help"
-    if instead := what_instead(command, option, words):
-        return UsageError(message, instead)
-    if place := in_its_place(option, known):
-        return UsageError(message, f"did you mean {place}? See {page}")
-    if is_an_argument(option) and usage.count(" ") > command.count(" ") + 1:
-        return UsageError(message, f"name it without an option: {usage}")
+    if hint := _known_mistake(command, option, words, known, usage, page):
+        return UsageError(message, hint)
     similar = [name for name in sorted(close) if name != "--help"]
     meant = get_close_matches(option, similar, n=2, cutoff=_ALIKE) or similar
     hint = f"did you mean {' or '.join(meant)}? See {page}" if meant else f"see {page}"
     text = _TEXT_AFTER.get(command)
     return UsageError(message, f"{hint}; put -- before {text} that begins with -" if text else hint)
+
+
+def _known_mistake(
+    command: str, option: str, words: Sequence[str], known: Collection[str], usage: str, page: str
+) -> str:
+    """What to type where the mistake is a known one; empty where not."""
+    if file := _file_called(option, words):
+        return f"the file of that name is typed: {quoted(f'./{file}')}"
+    takes_model = "chat" if command == "phi" else command
+    if option in _MODEL_OPTIONS and takes_model in _FIRST_ARGUMENT_IS_MODEL:
+        return f"name the model without an option: {_with_model(takes_model, option, words)}"
+    if instead := what_instead(command, option, words):
+        return instead
+    if place := in_its_place(option, known):
+        return f"did you mean {place}? See {page}"
+    if is_an_argument(option) and usage.count(" ") > command.count(" ") + 1:
+        return f"name it without an option: {usage}"
+    return ""
+
+
+def _file_called(option: str, words: Sequence[str]) -> str:
+    """The typed word that was taken for an ``option`` and is a file; empty where there is none."""
+    from phicli.paths import is_there
+
+    return next((word for word in words if word.startswith(option) and len(word) > len("-x") and is_there(word)), "")
 
 
 def quoted(word: str) -> str:

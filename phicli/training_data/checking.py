@@ -11,12 +11,22 @@ from typing import Any, BinaryIO, Final, Protocol
 from phicli.errors import UsageError
 from phicli.plan.prompt_size import estimate_tokens
 from phicli.training_data.conversation import messages_of
-from phicli.training_data.decoding import BOM, LineError, how_to_read, repeated_key, text_of, value_of, what_it_is
+from phicli.training_data.decoding import (
+    BOM,
+    LineError,
+    how_to_read,
+    repeated_key,
+    text_of,
+    twice,
+    value_of,
+    what_it_is,
+)
 from phicli.training_data.digests import Digests, Joiner, content_of, digest_of, encoded, plain_texts
 from phicli.training_data.findings import Finding, Findings, Severity
 from phicli.training_data.lines import LONGEST_LINE_BYTES, OnBytes, ignore_bytes, lines_of
 from phicli.training_data.report import FileFacts, Report, Tokens
 from phicli.training_data.services import ANY, Service
+from phicli.training_data.source import typed_name
 from phicli.training_data.structure import Structure
 from phicli.training_data.texts import findings_in, surrogates_in
 from phicli.units import counted, format_bytes
@@ -102,7 +112,7 @@ class Checking:
                 continue
             content = self._without_mark(data) if number == 1 else data
             if number == 1 and (what := what_it_is(content)):
-                how = how_to_read(content, name)
+                how = how_to_read(content, typed_name(name))
                 self._whole("file", f"the file is {what}, not UTF-8 text with one example per line: {how}")
                 break
             digests.add(self._example(content))
@@ -151,13 +161,9 @@ class Checking:
     def _texts(self, example: Mapping[str, Any], data: bytes, joined: str | None) -> bytes | None:
         """Check the texts of an example; returns the hash. ``joined`` are those of one with plain turns only."""
         if key := repeated_key(data, example, plain=joined is not None):
-            self._add("repeated_key", "", f"an object has the key {key!r} twice: only the last one would count")
+            self._add("repeated_key", "", twice(key))
         plain = joined is not None
-        try:
-            joined = self._joiner.texts(content_of(example, self._own)) if joined is None else joined
-        except RecursionError:
-            self._add("json", "", "nested too deeply")
-            return None
+        joined = self._joiner.texts(content_of(example, self._own)) if joined is None else joined
         texts, whole = encoded(joined)
         for found in findings_in(example, texts):
             self._add(*found)
@@ -221,7 +227,8 @@ class Checking:
         service, facts = self._options.service, self._facts
         if facts.windows_lines:
             lines = counted(facts.windows_lines, "line")
-            self._whole("line_ends", f"{lines} end as on Windows, which is fine", "note")
+            end = "ends" if facts.windows_lines == 1 else "end"
+            self._whole("line_ends", f"{lines} {end} as on Windows, which is fine", "note")
         if not facts.examples and not self._findings.errors:
             self._whole("count", "the file has no examples")
         elif 0 < facts.examples < service.min_examples and facts is self._read[0][0]:

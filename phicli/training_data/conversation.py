@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,6 +10,7 @@ from phicli.chat_format.think_tags import CLOSE, OPEN
 from phicli.chat_format.types import Message, Role, ToolCall
 from phicli.tools.reading import tool_of
 from phicli.tools.types import Tool
+from phicli.training_data.decoding import value_of
 from phicli.training_data.tool_shapes import declarations_in
 
 _ROLES: Final[Mapping[str, Role]] = {
@@ -71,7 +71,7 @@ def calls_in(message: Mapping[str, Any]) -> Iterator[tuple[str | None, ToolCall]
         function = call.get("function", call)
         arguments = function.get("arguments") or {}
         if isinstance(arguments, str):
-            arguments = json.loads(arguments)
+            arguments = value_of(arguments)
         yield call.get("id"), ToolCall(function["name"], arguments)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
-from phicli.errors import UsageError
+from phicli.errors import CheckFailedError, UsageError
 from phicli.training_data.convert_result import Converted
 from phicli.training_data.decoding import BOM
 from phicli.training_data.findings import Finding, Findings
@@ -72,7 +72,7 @@ class Converting:
         """Convert a file.
 
         Raises:
-            UsageError: it cannot be read to its end, or its format is unknown.
+            CheckFailedError: it cannot be read to its end, or its format is unknown.
         """
         self._name = source.name
         options = self._options
@@ -98,22 +98,18 @@ class Converting:
     def result(self, output: str | None) -> Converted:
         """What came of it, when all is written to the file ``output``."""
         if not self._written and not self._left_out:
-            raise UsageError(f"{self._name} has no examples", "name another file")
+            raise CheckFailedError(f"{self._name} has no examples", "name another file")
         return Converted(self._format, self._options.target, output, self._written, self._left_out, self._findings)
 
     def _recognized(self, values: Numbered) -> tuple[Numbered, str]:
         """The examples, and their format by the first of them; a list of messages is one example."""
         bad: list[tuple[int, Any]] = []
         first = next(values, None)
-        while first is not None and isinstance(first[1], Unreadable) and len(bad) < _MOST_BAD:
+        while first is not None and not isinstance(first[1], Mapping | list) and len(bad) < _MOST_BAD:
             bad.append(first)
             first = next(values, None)
-        if first is None or isinstance(first[1], Unreadable):
-            raise (
-                bad[0][1].as_error(self._name, bad[0][0])
-                if bad
-                else UsageError(f"{self._name} has no examples", "name another file")
-            )
+        if first is None or not isinstance(first[1], Mapping | list):
+            raise self._nothing_in(bad)
         values = chain(bad, [first], values)
         line, value = first
         if isinstance(value, Mapping) and "role" in value and "messages" not in value:
@@ -123,17 +119,26 @@ class Converting:
         kind = self._options.source_format or recognized(value)
         if not kind:
             keys = ", ".join(value)[:200] if isinstance(value, Mapping) else "none"
-            raise UsageError(
+            raise CheckFailedError(
                 f"{self._name}:{line}: the format is not known; the keys are: {keys}",
                 f"name it with --from: {', '.join(FORMATS)}",
             )
         return values, kind
 
+    def _nothing_in(self, bad: list[tuple[int, Any]]) -> CheckFailedError:
+        """The error for a file without an object or a list; ``bad`` is what was read of it."""
+        for line, value in bad:
+            if isinstance(value, Unreadable):
+                return value.as_error(self._name, line)
+        if bad:
+            return CheckFailedError(f"{self._name}:{bad[0][0]}: it is not an object", "name another file")
+        return CheckFailedError(f"{self._name} has no examples", "name another file")
+
     def _message(self, value: Any, line: int) -> Any:
         """A message of the only conversation of a file.
 
         Raises:
-            UsageError: it cannot be read.
+            CheckFailedError: it cannot be read.
         """
         if isinstance(value, Unreadable):
             raise value.as_error(self._name, line)

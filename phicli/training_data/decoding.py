@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, NoReturn
 
 BOM: Final = b"\xef\xbb\xbf"
 _STARTS: Final = {
+    b"\xff\xfe\0\0": "UTF-32 text",
+    b"\0\0\xfe\xff": "UTF-32 text",
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
     b"\x1f\x8b": "compressed by gzip",
@@ -19,8 +23,6 @@ _STARTS: Final = {
     b"GGUF": "a model",
 }
 _HOW_TO_READ: Final = {
-    b"\xff\xfe": "convert it: phi data convert {name} --input-encoding utf-16 -o NEW.jsonl",
-    b"\xfe\xff": "convert it: phi data convert {name} --input-encoding utf-16 -o NEW.jsonl",
     b"\x1f\x8b": "unpack it first: gunzip --keep {name}",
     b"PAR1": "write it as JSON Lines first, e.g. with pandas: read_parquet(FILE).to_json(NEW, orient='records', "
     "lines=True)",
@@ -28,6 +30,16 @@ _HOW_TO_READ: Final = {
     b"BZh": "unpack it first: bunzip2 --keep {name}",
     b"\x28\xb5\x2f\xfd": "unpack it first: unzstd {name}",
 }
+_CONVERT: Final = "convert it: phi data convert {name} --input-encoding {encoding} -o NEW.jsonl"
+_WIDE: Final = {
+    b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16",
+}  # fmt: skip
+"""What text in wider characters begins with, and its encoding."""
+_ZEROS: Final[Mapping[tuple[bool, ...], str]] = {
+    (False, True, True, True): "utf-32-le", (True, True, True, False): "utf-32-be",
+    (False, True, False, True): "utf-16-le", (True, False, True, False): "utf-16-be",
+}  # fmt: skip
+"""Which of the first four bytes are zero where there is no mark: the rest of them is ASCII."""
 _WORDS: Final = re.compile(r"(None|True|False|NaN|undefined|-?Infinity)\b")
 _SAID: Final = {
     "trailing comma": "a comma stands in front of a closing bracket",
@@ -36,7 +48,9 @@ _SAID: Final = {
 }
 """What Python's parser says, in other words."""
 _FEW_ZEROS: Final = 2
-_COUNTED: Final = (b'"messages"', b'"role"', b'"content"')
+DEEPEST: Final = 100
+"""Levels of lists and objects in one another: no example needs so many, and Python's own limit is not a fixed one."""
+TOO_DEEP: Final = f"nested too deeply: more than {DEEPEST} levels of lists and objects"
 
 
 class LineError(ValueError):
@@ -47,25 +61,69 @@ class LineError(ValueError):
         self.kind, self.message, self.column = kind, message, column
 
 
-def _refuse(word: str) -> NoReturn:
+def refuse_constant(word: str) -> NoReturn:
+    """Refuse what Python takes for JSON and nothing else does; the ``parse_constant`` of a decoder."""
     raise ValueError(f"{word} is not a JSON value")
 
 
-_decode = json.JSONDecoder(parse_constant=_refuse).decode
+def finite(digits: str) -> float:
+    """A number of JSON as Python has it; the ``parse_float`` of a decoder.
+
+    Raises:
+        ValueError: it is too large, and would be written as ``Infinity``.
+    """
+    if math.isinf(number := float(digits)):
+        raise ValueError(f"the number {digits[:20]} is too large")
+    return number
+
+
+_decode = json.JSONDecoder(parse_constant=refuse_constant, parse_float=finite).decode
+
+
+def refused(error: Exception) -> str:
+    """Why a decoder does not take a value that has no error of form."""
+    if isinstance(error, RecursionError):
+        return TOO_DEEP
+    said = str(error)
+    return "a number has thousands of digits" if said.startswith("Exceeds the limit") else said
+
+
+def is_too_deep(value: Any, text: str, start: int = 0, end: int | None = None) -> bool:
+    """Whether a value, which stands in that part of ``text``, has more than :data:`DEEPEST` levels."""
+    if text.count("[", start, end) + text.count("{", start, end) <= DEEPEST:
+        return False
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) in (dict, list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def what_it_is(start: bytes, *, utf8: bool = True) -> str:
     """What a file that begins with ``start`` is instead of text; empty for text, also that of UTF-16 but ``utf8``."""
     known = next((what for mark, what in _STARTS.items() if start.startswith(mark)), "")
     if not known and start[:64].count(0) > _FEW_ZEROS:
-        known = "not text, or UTF-16 without a mark"
-    return "" if "UTF-16" in known and not utf8 else known
+        known = f"{_encoding(start)[:6].upper()} text without a mark" if _encoding(start) else "not text"
+    return "" if _encoding(start) and not utf8 else known
 
 
 def how_to_read(start: bytes, name: str) -> str:
-    """What to do with a file that is something else than text; ``name`` is the file."""
+    """What to do with a file that is something else than text; ``name`` is the file, as a shell takes it."""
+    if encoding := _encoding(start):
+        return _CONVERT.format(name=name, encoding=encoding)
     known = next((hint for mark, hint in _HOW_TO_READ.items() if start.startswith(mark)), "")
     return known.format(name=name) if known else "name a file of JSON Lines, or a table (CSV)"
+
+
+def _encoding(start: bytes) -> str:
+    marked = next((encoding for mark, encoding in _WIDE.items() if start.startswith(mark)), "")
+    return marked or _ZEROS.get(tuple(byte == 0 for byte in start[:4]), "")
 
 
 def text_of(data: bytes) -> str:
@@ -88,6 +146,22 @@ def not_utf8(byte: bytes) -> str:
     return f"not UTF-8: byte 0x{byte[0]:02x}{looks}"
 
 
+NAME_IT: Final = "name its encoding, e.g. --input-encoding latin-1"
+
+
+def not_in(encoding: str, error: UnicodeError) -> str:
+    """What is wrong with text that is not in an ``encoding``, for which a decoder raised ``error``."""
+    name = encoding.upper()
+    if not isinstance(error, UnicodeDecodeError):  # such as that of UTF-16 without a mark
+        return f"not {name}: {error}"
+    return f"not {name}: byte 0x{error.object[min(error.start, len(error.object) - 1)]:02x}"
+
+
+def twice(key: str) -> str:
+    """What is wrong with an object that has a ``key`` twice."""
+    return f"an object has the key {key!r} twice: only the last one would count"
+
+
 def value_of(text: str) -> Any:
     """The JSON value of a line.
 
@@ -95,13 +169,14 @@ def value_of(text: str) -> Any:
         LineError: it is not one.
     """
     try:
-        return _decode(text)
+        value = _decode(text)
     except json.JSONDecodeError as error:
         raise LineError("json", _why(text, error), error.pos + 1) from None
-    except RecursionError:
-        raise LineError("json", "nested too deeply") from None
-    except ValueError as error:
-        raise LineError("json", str(error)) from None
+    except (ValueError, RecursionError) as error:
+        raise LineError("json", refused(error)) from None
+    if len(text) > DEEPEST and is_too_deep(value, text):
+        raise LineError("json", TOO_DEEP)
+    return value
 
 
 def repeated_key(data: bytes, example: Mapping[str, Any], *, plain: bool) -> str:
@@ -113,13 +188,9 @@ def repeated_key(data: bytes, example: Mapping[str, Any], *, plain: bool) -> str
         plain: it has ``messages`` of ``role`` and ``content`` only.
     """
     messages = example.get("messages")
-    if type(messages) is not list:
+    if plain and data.count(b'"') == 2 + 8 * len(example["messages"]):  # no text has a quote
         return ""
-    if plain and data.count(b'"') == 2 + 8 * len(messages):  # no text has a quote
-        return ""
-    objects = [one for one in messages if type(one) is dict]
-    seen = (1, sum(["role" in one for one in objects]), sum(["content" in one for one in objects]))
-    if all(data.count(mark) <= count for mark, count in zip(_COUNTED, seen, strict=True)):
+    if type(messages) is list and not _may_repeat(data, example, messages):
         return ""
     found: list[str] = []
 
@@ -130,6 +201,23 @@ def repeated_key(data: bytes, example: Mapping[str, Any], *, plain: bool) -> str
 
     json.loads(data, object_pairs_hook=pairs)
     return found[0] if found else ""
+
+
+def _may_repeat(data: bytes, example: Mapping[str, Any], messages: list[Any]) -> bool:
+    """Whether a name of a key is there more often than what was read has it: as a key twice, or as a text."""
+    if data.count(b'"messages"') > 1:
+        return True
+    objects = [one for one in messages if type(one) is dict]
+    if data.count(b'"role"') > sum(["role" in one for one in objects]):
+        return True
+    if data.count(b'"content"') > sum(["content" in one for one in objects]):
+        return True
+    return len(example) > 1 and any(data.count(_quoted(key)) > 1 for key in example)
+
+
+@lru_cache(256)
+def _quoted(key: str) -> bytes:
+    return f'"{key}"'.encode("utf-8", "surrogatepass")
 
 
 def _why(text: str, error: json.JSONDecodeError) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from phicli.chat.message_list import conversation_of
 from phicli.chat.transfer import openai_data
 from phicli.errors import UsageError
+from phicli.training_data.decoding import value_of
 
 Example = dict[str, Any]
 PAIRS: Final = (
@@ -184,6 +185,6 @@ def _declared(tool: Any) -> Any:
 
 def _parsed(text: str, where: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return value_of(text)
+    except ValueError:
         raise NotThisFormatError(f"{where} is not JSON") from None

@@ -29,6 +29,7 @@ class Outputs:
 
     def __init__(self, paths: Sequence[Path], *, force: bool) -> None:
         self._paths, self._targets = paths, [_target(path, force=force) for path in paths]
+        self._force = force
         if len(set(self._targets)) < len(self._targets):
             raise UsageError(f"{paths[0]} cannot be both files", "name two different files")
         self._new: list[Path] = []
@@ -75,6 +76,7 @@ class Outputs:
                 self.files[at].close()
             for at, target in enumerate(self._targets):
                 if target.exists():
+                    _require_free(self._paths[at], target, force=self._force)  # it may have come meanwhile
                     self._new[at].chmod(stat.S_IMODE(target.stat().st_mode))
                 self._new[at].replace(target)
         except OSError as error:
@@ -100,6 +102,10 @@ def _target(path: Path, *, force: bool) -> Path:
         target = output_target(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {reason_of(error)}", "name another file") from None
+    _require_free(path, target, force=force)
+    return target
+
+
+def _require_free(path: Path, target: Path, *, force: bool) -> None:
     if target.exists() and not force:
         raise UsageError(f"{path} already exists", "replace it with --force, or name another file")
-    return target

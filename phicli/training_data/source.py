@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from phicli.errors import NotFoundError, UsageError, reason_of
+from phicli.errors import CheckFailedError, NotFoundError, UsageError, reason_of
 from phicli.paths import expand
 from phicli.training_data.decoding import how_to_read, what_it_is
 
 PIPE: Final = "-"
+_STANDARD_INPUT: Final = "standard input"
 _BUFFER_BYTES: Final = 1 << 20
 _START_BYTES: Final = 64
 _TABLES: Final = (".csv", ".tsv")
@@ -30,6 +31,21 @@ class Source:
     name: str
     file: BinaryIO
     size_bytes: int | None
+
+    @property
+    def typed(self) -> str:
+        """The file as it is typed in a command."""
+        return typed_name(self.name)
+
+    def require_other(self, path: Path) -> None:
+        """Return if ``path`` is another file than this one.
+
+        Raises:
+            UsageError: what is read would be replaced.
+        """
+        with contextlib.suppress(OSError, ValueError):  # no such file yet, or no file at all
+            if os.path.samestat(path.stat(), os.fstat(self.file.fileno())):
+                raise UsageError(f"{path} cannot be written while it is read", "name another file to write")
 
     @property
     def start(self) -> bytes:
@@ -52,12 +68,18 @@ class Source:
         """Return if it may be text.
 
         Raises:
-            UsageError: it is compressed, or a file of another kind; the hint says what to do.
+            CheckFailedError: it is compressed, or a file of another kind; the hint says what to do.
         """
         start = self.start
         if what := what_it_is(start, utf8=encoding.lower().replace("_", "-") in ("utf-8", "utf8")):
-            shown = "FILE" if self.name != shlex.quote(self.name) or " " in self.name else self.name
-            raise UsageError(f"{self.name} is {what}", how_to_read(start, shown))
+            raise CheckFailedError(f"{self.name} is {what}", how_to_read(start, self.typed))
+
+
+def typed_name(name: str) -> str:
+    """A file as it is typed in a command: quoted where a shell requires it, ``FILE`` for standard input."""
+    if name == _STANDARD_INPUT or not name.isprintable():
+        return "FILE"
+    return shlex.quote(f"./{name}" if name.startswith("-") else name)
 
 
 @contextlib.contextmanager
@@ -70,9 +92,11 @@ def opened(typed: str) -> Iterator[Source]:
     """
     if typed == PIPE:
         if sys.stdin is None or sys.stdin.isatty():
-            raise UsageError("nothing is piped in", "name a file, or pipe one in: phi data check - < FILE")
-        yield Source("standard input", sys.stdin.buffer, None)
+            raise UsageError("nothing is piped in", "name a file, or pipe one in: - < FILE")
+        yield Source(_STANDARD_INPUT, sys.stdin.buffer, None)
         return
+    if not typed.strip():
+        raise UsageError("the name of the file is empty", "name a file of JSON Lines, such as train.jsonl")
     path = expand(typed)
     try:
         file = path.open("rb", buffering=_BUFFER_BYTES)

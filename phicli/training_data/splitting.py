@@ -7,20 +7,22 @@ on does not depend on its place in the file, and hardly changes where examples a
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from phicli.errors import UsageError
+from phicli.errors import CheckFailedError, UsageError
 from phicli.training_data.decoding import BOM, LineError, text_of, value_of
 from phicli.training_data.digests import encoded, joined_texts
 from phicli.training_data.lines import OnBytes, ignore_bytes, lines_of
 from phicli.training_data.outputs import Outputs
-from phicli.training_data.source import Source
+from phicli.training_data.source import Source, typed_name
 from phicli.training_data.split_result import Side, Split
 from phicli.units import counted
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _CHECK: Final = "see all that is wrong: phi data check {name}"
+_AGAIN: Final = "split it again when nothing writes to it"
 _NONE: Final = 0
 _LONGEST_KEYS: Final = 200
 
@@ -89,11 +92,14 @@ def split(
         on_bytes: is given how many bytes were read, up to twice the size of the file.
 
     Raises:
-        UsageError: a line is not an example, there is too little to split, or a file exists.
+        CheckFailedError: a line is not an example, there is too little to split, or the file was changed meanwhile.
+        UsageError: a file exists, or cannot be written, or more is asked for than there is.
         DoesNotFitError: the disk is full.
     """
     source.require_text()
     source.require_json_lines()
+    for path in (training, validation):
+        source.require_other(path)
     with Outputs((training, validation), force=force) as outputs:
         if source.size_bytes is not None:
             file: BinaryIO = source.file
@@ -112,10 +118,11 @@ def _split(
     first_bytes = file.tell()
     side, many, notes = _sides(groups, contents, options)
     file.seek(0)
-    examples, sizes = [0, 0], [0, 0]
-    for number, data, _ in lines_of(file, lambda done: on_bytes(first_bytes + done)):
+    examples, sizes, second_bytes = [0, 0], [0, 0], 0
+    for number, data, size in lines_of(file, lambda done: on_bytes(first_bytes + done)):
+        second_bytes += size
         if data is None or number > len(side):
-            raise UsageError(f"{name} was changed while it was read", "split it again")
+            break
         if number == 1 and data.startswith(BOM):
             data = data[len(BOM) :]  # noqa: PLW2901 (both files get one)
             for at in (0, 1):
@@ -128,17 +135,19 @@ def _split(
         outputs.write(at, line)
         examples[at] += 1
         sizes[at] += len(line)
+    if second_bytes != first_bytes:
+        raise CheckFailedError(f"{name} was changed while it was read", _AGAIN)
     written = [Side(str(path), count, size) for path, count, size in zip(paths, examples, sizes, strict=True)]
     return Split(written[0], written[1], options.seed, many, notes)
 
 
 def _hashes(file: BinaryIO, name: str, group_by: str | None, on_bytes: OnBytes) -> tuple[array[int], array[int]]:
     """The hashes of the group and of the content of each line; 0 for empty lines."""
-    groups, contents = array("Q"), array("Q")
+    groups, contents, check = array("Q"), array("Q"), _CHECK.format(name=typed_name(name))
     for number, data, _ in lines_of(file, on_bytes):
         where = f"{name}:{number}"
         if data is None:
-            raise UsageError(f"{where}: the line is too long", _CHECK.format(name=name))
+            raise CheckFailedError(f"{where}: the line is too long", check)
         content = data[len(BOM) :] if number == 1 and data.startswith(BOM) else data
         if content.isspace() or not content:
             groups.append(_NONE)
@@ -148,16 +157,24 @@ def _hashes(file: BinaryIO, name: str, group_by: str | None, on_bytes: OnBytes) 
             example = value_of(text_of(content))
         except LineError as error:
             column = f", column {error.column}" if error.column else ""
-            raise UsageError(f"{where}{column}: {error.message}", _CHECK.format(name=name)) from None
+            raise CheckFailedError(f"{where}{column}: {error.message}", check) from None
         if not isinstance(example, dict):
-            raise UsageError(f"{where}: the line is not an object", _CHECK.format(name=name))
+            raise CheckFailedError(f"{where}: the line is not an object", check)
         if group_by is not None and example.get(group_by) is None:
-            keys = ", ".join(example)[:_LONGEST_KEYS]
-            hint = f"name a key that all lines have; the keys of this one are: {keys}"
-            raise UsageError(f"{where}: there is no key {group_by!r}", hint)
+            raise _no_key(where, group_by, example)
         contents.append(_hash(joined_texts({key: one for key, one in example.items() if key != group_by})))
         groups.append(contents[-1] if group_by is None else _hash(joined_texts(example[group_by])))
     return groups, contents
+
+
+def _no_key(where: str, group_by: str, example: Mapping[str, Any]) -> UsageError:
+    close, keys = get_close_matches(group_by, example, n=1), ", ".join(example)[:_LONGEST_KEYS]
+    hint = (
+        f"did you mean --group-by {shlex.quote(close[0])}?"
+        if close
+        else f"name one that all lines have, such as: {keys}"
+    )
+    return UsageError(f"{where}: there is no key {group_by!r}", hint)
 
 
 def _hash(joined: str) -> int:
@@ -174,7 +191,7 @@ def _sides(
     real = np.frombuffer(groups, dtype=np.uint64) != 0 if len(groups) else np.zeros(0, dtype=bool)
     ids = np.frombuffer(groups, dtype=np.uint64)[real] if len(groups) else np.zeros(0, dtype=np.uint64)
     if len(ids) < 2:
-        raise UsageError(f"there is nothing to split: {counted(len(ids), 'example')}", "use a larger file")
+        raise CheckFailedError(f"there is nothing to split: {counted(len(ids), 'example')}", "use a larger file")
     if options.group_by is not None:
         ids = _joined_by_content(ids, np.frombuffer(contents, dtype=np.uint64)[real])
     known, inverse, sizes = np.unique(ids, return_inverse=True, return_counts=True)
@@ -184,8 +201,10 @@ def _sides(
             f"{target:,} examples for validation leave none for training: there are {len(ids):,}",
             "choose fewer: --validation 0.1",
         )
+    if len(known) < 2 and options.group_by is None:
+        raise CheckFailedError("there is nothing to split: all examples are equal", "use a file with other examples")
     if len(known) < 2:
-        what = "equal" if options.group_by is None else f"of one group, or equal to one of it ({options.group_by})"
+        what = f"of one group, or equal to one of it ({options.group_by})"
         raise UsageError(f"there is nothing to split: all examples are {what}", "choose another key: --group-by KEY")
     chosen, reached = _chosen(known, sizes.tolist(), target, options.seed)
     side = np.full(len(groups), -1, dtype=np.int8)

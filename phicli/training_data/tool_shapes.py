@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from phicli.errors import UsageError
 from phicli.tools.reading import tool_of, unique
+from phicli.training_data.decoding import value_of
 
 Add = Callable[[str, str, str], None]
 _CALL_KEYS: Final = frozenset({"id", "type", "function", "index"})
@@ -20,7 +20,7 @@ def declarations_in(tools: Any) -> Any:
     Raises:
         ValueError: the text is not JSON.
     """
-    return json.loads(tools) if isinstance(tools, str) else tools
+    return value_of(tools) if isinstance(tools, str) else tools
 
 
 def check_declarations(tools: Any, place: str, add: Add, *, own_shapes: bool) -> None:
@@ -34,7 +34,7 @@ def check_declarations(tools: Any, place: str, add: Add, *, own_shapes: bool) ->
     """
     try:
         given = declarations_in(tools) if own_shapes else tools
-    except (ValueError, RecursionError):
+    except ValueError:
         add("tools", place, "the declarations of tools are not JSON")
         return
     if type(given) is not list or not given:
@@ -113,8 +113,8 @@ def _check_call(call: Any, place: str, add: Add) -> str:
     arguments = function.get("arguments")
     if type(arguments) is str:
         try:
-            arguments = json.loads(arguments)
-        except (ValueError, RecursionError):
+            arguments = value_of(arguments)
+        except ValueError:
             add("tool_call", f"{place}.arguments", "the arguments are not JSON")
             return str(function["name"])
     if type(arguments) is not dict:

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import codecs
+import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
-from phicli.errors import UsageError
-from phicli.training_data.decoding import LineError, not_utf8, value_of
+from phicli.errors import CheckFailedError
+from phicli.training_data.decoding import (
+    NAME_IT,
+    TOO_DEEP,
+    LineError,
+    finite,
+    is_too_deep,
+    not_in,
+    not_utf8,
+    refuse_constant,
+    refused,
+    twice,
+    value_of,
+)
 from phicli.training_data.lines import LONGEST_LINE_BYTES, OnBytes, ignore_bytes
 
 _PART_BYTES: Final = 1 << 18
 _SPACE: Final = " \t\r\n\ufeff"
 _NEAR_END: Final = 32
 """A value that is cut fails within so many characters of the end, unless a text is cut."""
+_BEHIND: Final = re.compile("[ \t\ufeff,]*")
+_NEAR_BEHIND: Final = 1024
 _GO_ON: Final = "the file must hold JSON Lines, a JSON list, or objects one after the other"
 _UNDECODED: Final = re.compile("[\udc80-\udcff]")
 """Bytes that are not UTF-8, as Python's ``surrogateescape`` keeps them."""
@@ -30,11 +45,11 @@ class Unreadable:
     message: str
     column: int = 0
 
-    def as_error(self, name: str, line: int) -> UsageError:
+    def as_error(self, name: str, line: int) -> CheckFailedError:
         """The error for a file that cannot be read past it."""
         column = f", column {self.column}" if self.column else ""
-        hint = "name its encoding, e.g. --input-encoding latin-1" if self.kind == "encoding" else _GO_ON
-        return UsageError(f"{name}:{line}{column}: {self.message}", hint)
+        hint = NAME_IT if self.kind == "encoding" else _GO_ON
+        return CheckFailedError(f"{name}:{line}{column}: {self.message}", hint)
 
 
 class Reader:
@@ -51,10 +66,15 @@ class Reader:
         self.name, self.line = name, 1
         self._file, self._encoding, self._on_bytes = file, encoding, on_bytes
         tolerant = codecs.lookup(encoding).name == "utf-8"
-        self._decoder = codecs.getincrementaldecoder(encoding)("surrogateescape" if tolerant else "strict")
+        decoder = codecs.getincrementaldecoder(encoding)("surrogateescape" if tolerant else "strict")
+        self._decoder = io.IncrementalNewlineDecoder(decoder, translate=True)
         self._buffer, self._at, self._done, self._ended = "", 0, 0, False
         self._undecoded = False
-        self._decode = json.JSONDecoder(parse_constant=_refuse).raw_decode
+        self._fault: Unreadable | None = None
+        self._decode = json.JSONDecoder(
+            parse_constant=self._number(refuse_constant), parse_float=self._number(finite),
+            parse_int=self._number(int), object_pairs_hook=self._object,
+        ).raw_decode  # fmt: skip
 
     def peek(self) -> str:
         """The next character that is not white space; empty at the end."""
@@ -80,17 +100,19 @@ class Reader:
             return False
         return self._buffer[end:].lstrip(_SPACE).startswith("[")
 
-    def value(self) -> tuple[int, Any]:
+    def value(self, *, alone: bool = True) -> tuple[int, Any]:
         """The next value, or what is wrong with it, and the number of the line in which it begins.
 
-        Behind an :class:`Unreadable` value the reader is at the next line where an example may begin.
+        A value is ``alone`` where only another object or list may follow it in its line; with other text behind it the
+        line is not JSON. Behind an :class:`Unreadable` value the reader is at the next line where an example may begin.
 
         Raises:
-            UsageError: the file has another encoding.
+            CheckFailedError: the file has another encoding.
         """
         self.peek()
         line = self.line
         while True:
+            self._fault = None
             try:
                 value, end = self._decode(self._buffer, self._at)
             except json.JSONDecodeError as error:
@@ -98,14 +120,54 @@ class Reader:
                     continue
                 return line, self._unreadable(error.msg, error.pos)
             except (ValueError, RecursionError) as error:
-                return line, self._unreadable(str(error), self._at)
-            if end == len(self._buffer) and self._more():  # a number may go on
+                return line, self._unreadable(refused(error), self._at)
+            if self._goes_on(end) and self._more():
                 continue
-            if self._undecoded and (byte := _UNDECODED.search(self._buffer, self._at, end)):
-                value = self._not_utf8(byte.start())
+            if alone and (at := self._text_behind(end)):
+                return line, self._unreadable("more text stands behind the JSON", at)
+            value = self._checked(value, end)
             self.line += self._buffer.count("\n", self._at, end)
             self._at = end
             return line, value
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            keys = [key for key, _ in pairs]
+            self._fault = Unreadable("repeated_key", twice(next(key for key in keys if keys.count(key) > 1)))
+        return made
+
+    def _number(self, read: Callable[[str], float]) -> Callable[[str], float]:
+        """Reads a number; one that is none is remembered, so that the end of its example is still found."""
+
+        def number(digits: str) -> float:
+            try:
+                return read(digits)
+            except ValueError as error:
+                self._fault = Unreadable("json", refused(error))
+                return 0
+
+        return number
+
+    def _checked(self, value: Any, end: int) -> Any:
+        """The value that ends at ``end``, or what is wrong with it though it is JSON."""
+        if self._undecoded and (byte := _UNDECODED.search(self._buffer, self._at, end)):
+            return self._not_utf8(byte.start())
+        if is_too_deep(value, self._buffer, self._at, end):
+            return Unreadable("json", TOO_DEEP)
+        return self._fault or value
+
+    def _goes_on(self, end: int) -> bool:
+        """Whether what was read ends with the value, or so near behind it that more may stand in its line."""
+        return len(self._buffer) - end < _NEAR_BEHIND and _BEHIND.fullmatch(self._buffer, end) is not None
+
+    def _text_behind(self, end: int) -> int:
+        """Where text stands behind a value that ends at ``end``, in the same line; 0 where none does.
+
+        Another example, and commas as between the elements of a list, are not such text.
+        """
+        at = _BEHIND.match(self._buffer, end).end()  # type: ignore[union-attr]
+        return at if self._buffer[at : at + 1] not in ("", "\n", "{", "[") else 0
 
     def _cut(self, error: json.JSONDecodeError) -> bool:
         """Whether the value may only be cut by the end of what was read."""
@@ -190,12 +252,9 @@ class Reader:
         self._on_bytes(self._done)
         try:
             text = self._decoder.decode(data, final=self._ended)
-        except UnicodeDecodeError as error:
-            line = self.line + kept.count("\n") + data[: error.start].count(b"\n")
-            raise UsageError(
-                f"{self.name}:{line}: not {self._encoding.upper()}: byte 0x{data[min(error.start, len(data) - 1)]:02x}",
-                "name its encoding, e.g. --input-encoding latin-1",
-            ) from None
+        except UnicodeError as error:
+            line = self.line + kept.count("\n") + data[: getattr(error, "start", 0)].count(b"\n")
+            raise CheckFailedError(f"{self.name}:{line}: {not_in(self._encoding, error)}", NAME_IT) from None
         if text:
             self._undecoded = self._undecoded or (not text.isascii() and _UNDECODED.search(text) is not None)
             self._buffer, self._at = kept + text, 0
@@ -208,7 +267,7 @@ def values_of(reader: Reader) -> Iterator[tuple[int, Any]]:
     What is not JSON between others is :class:`Unreadable`.
 
     Raises:
-        UsageError: the file is a list that is not JSON from some line on, or it has another encoding.
+        CheckFailedError: the file is a list that is not JSON from some line on, or it has another encoding.
     """
     if reader.peek() != "[" or reader.is_list_of_lines():
         while reader.peek():
@@ -219,19 +278,15 @@ def values_of(reader: Reader) -> Iterator[tuple[int, Any]]:
     reader.skip()
     while (following := reader.peek()) != "]":
         if not following:
-            raise UsageError(f"{reader.name}:{reader.line}: the list is not closed", _GO_ON)
-        line, value = reader.value()
-        if isinstance(value, Unreadable) and value.kind != "encoding":
+            raise CheckFailedError(f"{reader.name}:{reader.line}: the list is not closed", _GO_ON)
+        line, value = reader.value(alone=False)
+        if isinstance(value, Unreadable) and value.kind not in ("encoding", "repeated_key"):
             raise value.as_error(reader.name, line)
         yield line, value
         if reader.peek() == ",":
             reader.skip()
         elif reader.peek() not in ("]", ""):
-            raise UsageError(f"{reader.name}:{reader.line}: a comma is missing between two examples", _GO_ON)
+            raise CheckFailedError(f"{reader.name}:{reader.line}: a comma is missing between two examples", _GO_ON)
     reader.skip()
     if reader.peek():
-        raise UsageError(f"{reader.name}:{reader.line}: more text stands behind the list", _GO_ON)
-
-
-def _refuse(word: str) -> Any:
-    raise ValueError(f"{word} is not a JSON value")
+        raise CheckFailedError(f"{reader.name}:{reader.line}: more text stands behind the list", _GO_ON)

@@ -12,6 +12,7 @@ from phicli.errors import CheckFailedError, UserInterruptError
 from phicli.training_data.convert_result import Converted
 from phicli.training_data.findings import SHOWN, TITLES, Finding, Severity
 from phicli.training_data.report import Report, Tokens
+from phicli.training_data.source import typed_name
 from phicli.training_data.split_result import Split
 from phicli.ui.envelope import print_result
 from phicli.ui.status import StatusLine
@@ -139,11 +140,11 @@ def _after_convert(made: Converted) -> str:
 def _what_to_do(report: Report) -> str:
     kinds = {kind for level, kind, _, _ in report.findings.groups() if level == "error"}
     name = report.files[0].name
-    name = "FILE" if " " in name else name
+    name = "FILE" if " " in name else typed_name(name)
     own = [one.place for one in report.findings.kept() if one.kind == "unknown_key" and "--allow-key" in one.message]
     allowed = " ".join(f"--allow-key {shlex.quote(key)}" for key in list(dict.fromkeys(own))[:_MOST_KEYS])
     ways = (
-        ("file" in kinds, "name a file of JSON Lines, or convert a table: phi data convert FILE.csv -o NEW.jsonl"),
+        ("file" in kinds, "when the new file is there: phi data check NEW.jsonl"),
         ("encoding" in kinds, f"write it as UTF-8: phi data convert {name} --input-encoding latin-1 -o NEW.jsonl"),
         (kinds == {"validation"}, f"make a validation file of other examples: phi data split {name}"),
         (kinds == {"count"} and not report.files[0].examples, "name another file"),

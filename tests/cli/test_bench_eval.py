@@ -283,7 +283,7 @@ def test_a_bad_line_is_told_with_its_number(phi: Phi, tmp_path: Path) -> None:
     path = tmp_path / "bad.jsonl"
     path.write_text(json.dumps(KNOWN[0]) + '\n{"question": "q"}\n')
     run = phi("eval", "tiny-phi", "--set", str(path), "--json")
-    assert run.code == 2
+    assert run.code == 9
     assert f'{path}, line 2: the field "compare" is missing' == run.json["error"]["message"]
 
 

@@ -155,11 +155,37 @@ def test_convert_to_a_file(phi: Phi, tmp_path: Path, train: Path) -> None:
     assert phi("data", "convert").code == 2
 
 
+def test_names_and_outputs_that_cannot_be(phi: Phi, tmp_path: Path, train: Path, environment: dict[str, str]) -> None:
+    before = train.read_bytes()
+    for command in ("check", "split", "convert"):
+        done = phi("data", command, "")
+        assert (done.code, "the name of the file is empty" in done.err) == (2, True)
+    done = phi("data", "split", str(train), "--training-output", "-")
+    assert (done.code, "standard output cannot be one of two files" in done.err) == (2, True)
+    for command in ([str(train), "-o", str(train)], ["-", "-o", str(train)]):
+        with train.open("rb") as file:
+            words = [sys.executable, "-m", "phicli", "data", "convert", *command, "--force", "--to", "csv"]
+            done_here = subprocess.run(words, stdin=file, env=environment, capture_output=True, check=False)
+        assert (done_here.returncode, b"cannot be written while it is read" in done_here.stderr) == (2, True)
+    assert train.read_bytes() == before
+    (tmp_path / "-day.jsonl").write_bytes(before)
+    words = [sys.executable, "-m", "phicli", "data", "check", "-day.jsonl"]
+    done_here = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert (done_here.returncode, b"the file of that name is typed: ./-day.jsonl" in done_here.stderr) == (2, True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell of Unix")
+def test_standard_output_that_is_closed(train: Path, environment: dict[str, str]) -> None:
+    script = f'"{sys.executable}" -m phicli data convert "{train}" >&-'
+    done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, check=False)
+    assert (done.returncode, b"standard output is closed" in done.stderr) == (2, True), done.stderr
+
+
 def test_latin_1_is_converted(phi: Phi, tmp_path: Path) -> None:
     path = tmp_path / "latin.jsonl"
     path.write_bytes(json.dumps({"prompt": "é?", "completion": "ö"}, ensure_ascii=False).encode("latin-1"))
     done = phi("data", "convert", str(path))
-    assert (done.code, "--input-encoding latin-1" in done.err) == (2, True)
+    assert (done.code, "--input-encoding latin-1" in done.err) == (9, True)
     done = phi("data", "convert", str(path), "--input-encoding", "latin-1")
     assert json.loads(done.out)["messages"][0]["content"] == "é?"
 
@@ -210,7 +236,7 @@ def test_every_line_that_is_not_json_is_reported(phi: Phi, train: Path, tmp_path
     assert all(f"train.jsonl:{number}, column " in shown for number in (2, 4, 5)), done.err
     assert "3 examples left out, 3 written as messages" in shown
     done = phi("data", "split", str(train))
-    assert (done.code, "train.jsonl:2, column 2" in done.err, "phi data check" in done.err) == (2, True, True)
+    assert (done.code, "train.jsonl:2, column 2" in done.err, "phi data check" in done.err) == (9, True, True)
     assert not list(train.parent.glob("train.train*"))
 
 

@@ -130,6 +130,6 @@ def test_errors_name_the_line_and_the_command_that_shows_all(phi: Phi, capitals:
     bad = tmp_path / "bad data.jsonl"
     bad.write_text(Path(capitals).read_text(encoding="utf-8") + '{"messages": [}\n', encoding="utf-8")
     run = phi("eval", "tiny-phi", "--set", str(bad))
-    assert (run.code, run.out) == (2, "")
+    assert (run.code, run.out) == (9, "")
     assert "1 error as training data: line 6: " in run.err
     assert f"phi data check '{bad}'" in run.err

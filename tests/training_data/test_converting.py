@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from phicli.errors import UsageError
+from phicli.errors import CheckFailedError, UsageError
 from phicli.training_data.convert_result import Converted
 from phicli.training_data.converting import Converting, ConvertOptions
 from phicli.training_data.source import Source
@@ -58,7 +58,7 @@ def test_the_format_is_recognized(example: Any, kind: str, messages: list[Any]) 
 
 
 def test_an_unknown_format_is_refused_with_its_keys() -> None:
-    with pytest.raises(UsageError, match=r"x.jsonl:2: the format is not known; the keys are: a, b"):
+    with pytest.raises(CheckFailedError, match=r"x.jsonl:2: the format is not known; the keys are: a, b"):
         convert(b'\n{"a": 1, "b": 2}\n')
     with pytest.raises(UsageError, match="unknown format: xml"):
         ConvertOptions("xml")
@@ -93,7 +93,7 @@ def test_a_carriage_return_in_a_text_leaves_a_table_that_can_be_read() -> None:
 def test_a_table_that_is_wrong() -> None:
     with pytest.raises(UsageError, match="its columns are: a, b"):
         convert(b"a,b\n1,2\n", name="x.csv")
-    with pytest.raises(UsageError, match="not UTF-8: byte 0xe4"):
+    with pytest.raises(CheckFailedError, match=r"x.csv:2: not UTF-8: byte 0xe4"):
         convert("question,answer\n1,ä\n".encode("latin-1"), name="x.csv")
     with pytest.raises(UsageError, match="--user and --assistant must be given together"):
         convert(b"a,b\n1,2\n", name="x.csv", columns=Columns("a"))
@@ -129,7 +129,7 @@ def test_rows_that_are_wrong_are_left_out_with_their_lines() -> None:
     ],
 )
 def test_what_is_not_json_is_refused_with_its_line(data: bytes, says: str) -> None:
-    with pytest.raises(UsageError, match=says):
+    with pytest.raises(CheckFailedError, match=says):
         convert(data)
 
 
@@ -144,7 +144,7 @@ BAD_LINES: list[tuple[bytes, str, int, str]] = [
     (b'{"messages": ' + b"[" * 100_000, "json", 0, "nested too deeply"),
     (b'{"messages": "\xe9"}', "encoding", 15, "byte 0xe9, which Latin-1 has for \u00e9"),
     (b'{"messages": \xff', "encoding", 14, "byte 0xff"),
-    (b'{"messages": []} }', "json", 18, "not JSON"),
+    (b'{"messages": []} }', "json", 18, "more text stands behind the JSON"),
     (b'{"messages": [' + b'"x", ' * 4_000_000 + b"]}", "line_too_long", 0, "an example is too long"),
 ]  # fmt: skip
 
@@ -161,7 +161,7 @@ def test_what_is_not_json_is_left_out_with_its_line(bad: tuple[bytes, str, int, 
 
 
 def test_all_lines_that_are_not_json_are_reported_also_the_first_and_the_last() -> None:
-    contents = [content for content, kind, _, _ in BAD_LINES if kind != "line_too_long" and content[-3:] != b"} }"]
+    contents = [content for content, kind, _, _ in BAD_LINES if kind != "line_too_long"]
     data = b"".join(content + b"\n" + good for content, good in zip(contents, numbered(len(contents)), strict=True))
     made, result = convert(data + b"[1, 2\n" + line(GOOD) + b'{"messages"')
     assert len(made) == len(contents) + 1
@@ -209,12 +209,16 @@ def test_a_byte_that_is_cut_between_two_parts_is_read() -> None:
         (b"\x1f\x8b\x08\x00", "utf-8", "x.jsonl is compressed by gzip", "gunzip --keep x.jsonl"),
         (b"PK\x03\x04", "latin-1", "a ZIP archive", "save it as CSV"),
         ("{}".encode("utf-16"), "utf-8", "UTF-16 text", "--input-encoding utf-16"),
-        (b"{\0}\0{\0}\0", "utf-8", "UTF-16 without a mark", "JSON Lines"),
+        (b"{\0}\0{\0}\0", "utf-8", "UTF-16 text without a mark", "--input-encoding utf-16-le -o NEW.jsonl"),
+        (b"\0{\0}\0{\0}", "utf-8", "UTF-16 text without a mark", "--input-encoding utf-16-be -o NEW.jsonl"),
+        ("{}".encode("utf-32"), "utf-8", "UTF-32 text", "--input-encoding utf-32"),
+        ("{}".encode("utf-32-le"), "utf-8", "UTF-32 text without a mark", "--input-encoding utf-32-le"),
+        (b"\x7fELF" + bytes(60), "latin-1", "x.jsonl is not text", "name a file of JSON Lines"),
     ],
 )
 def test_other_files_are_named(start: bytes, encoding: str, says: str, hint: str) -> None:
     source = Source("x.jsonl", io.BufferedReader(io.BytesIO(start)), None)  # type: ignore[type-var]
-    with pytest.raises(UsageError, match=says) as caught:
+    with pytest.raises(CheckFailedError, match=says) as caught:
         Converting(ConvertOptions(None, encoding=encoding), lambda data: None).convert(source)
     assert hint in caught.value.hint
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from phicli.bench.evaluation.items import load_items
-from phicli.errors import UsageError
+from phicli.errors import CheckFailedError
 from phicli.training_data.checking import Checking, CheckOptions
 
 MESSAGES = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
@@ -48,5 +48,5 @@ def test_an_evaluation_asks_examples_with_keys_of_their_own(tmp_path: Path) -> N
     path.write_text(json.dumps({"messages": MESSAGES, "group": "a"}) + "\n")
     assert [item.item_id for item in load_items(str(path)).items] == ["line-1"]
     path.write_text(json.dumps({"messages": MESSAGES, "message": "a"}) + "\n")
-    with pytest.raises(UsageError, match="did you mean messages"):
+    with pytest.raises(CheckFailedError, match="did you mean messages"):
         load_items(str(path))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from phicli.errors import DoesNotFitError, UsageError
+from phicli.errors import CheckFailedError, DoesNotFitError, UsageError
 from phicli.training_data.outputs import Outputs
 from phicli.training_data.source import Source
 from phicli.training_data.split_result import Split
@@ -104,23 +104,34 @@ def test_a_byte_order_mark_and_windows_line_ends_stay(tmp_path: Path) -> None:
     [
         (b"".join(numbered(3)) + b"{]\n", {}, r"x.jsonl:4, column 2: not JSON"),
         (b"".join(numbered(3)) + b"[]\n", {}, "x.jsonl:4: the line is not an object"),
-        (b"".join(numbered(3)), {"group_by": "who"}, "x.jsonl:1: there is no key 'who'"),
-        (b"".join(numbered(3)), {"share": None, "count": 3}, "leave none for training"),
         (b"".join(numbered(1)), {}, "nothing to split: 1 example"),
         (b"", {}, "nothing to split: 0 examples"),
         (b"".join(numbered(1) * 5), {}, "all examples are equal"),
     ],
 )
 def test_what_cannot_be_split(tmp_path: Path, data: bytes, options: dict[str, Any], says: str) -> None:
-    with pytest.raises(UsageError, match=says):
+    with pytest.raises(CheckFailedError, match=says):
         split_in(tmp_path, data, **options)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_key_that_is_not_there_is_answered_with_those_that_are(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no key 'topic'") as caught:
-        split_in(tmp_path, b'{"messages": [], "Topic": "a"}\n' * 3, group_by="topic")
-    assert caught.value.hint == "name a key that all lines have; the keys of this one are: messages, Topic"
+        split_in(tmp_path, b'{"messages": [], "who": "a"}\n' * 3, group_by="topic")
+    assert caught.value.hint == "name one that all lines have, such as: messages, who"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"group_by": "who"}, "x.jsonl:1: there is no key 'who'"),
+        ({"share": None, "count": 3}, "leave none for training"),
+    ],
+)
+def test_options_that_the_data_does_not_suit(tmp_path: Path, options: dict[str, Any], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        split_in(tmp_path, b"".join(numbered(3)), **options)
+    assert not list(tmp_path.iterdir())
 
 
 def test_existing_files_are_only_replaced_with_force(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from phicli.bench.evaluation.patterns import Pattern
 from phicli.bench.evaluation.rules import Choice, Exact, Number
 from phicli.bench.evaluation.training_items import begins_training_data, read_training_data
 from phicli.bench.evaluation.types import Item, ItemSet, Rule
-from phicli.errors import NotFoundError, PhiError, UsageError, reason_of
+from phicli.errors import CheckFailedError, NotFoundError, PhiError, UsageError, reason_of
 from phicli.paths import expand, read_small
 
 SHIPPED: Final = ("arithmetic", "instructions")
@@ -59,7 +59,8 @@ def load_items(name: str, limit: int | None = None, on_bytes: Callable[[int], No
 
     Raises:
         NotFoundError: there is no such file.
-        UsageError: it cannot be read, is not UTF-8, has no questions, or a line is wrong: the message has its number.
+        UsageError: it cannot be read.
+        CheckFailedError: it is not UTF-8, has no questions, or a line is wrong: the message has its number.
     """
     if name in SHIPPED:
         content = files("phicli").joinpath("data", "evals", f"{name}.jsonl").read_bytes()
@@ -80,11 +81,11 @@ def read_items(content: bytes, name: str) -> tuple[Item, ...]:
     """The questions in ``content``, one JSON object per line; empty lines are left out.
 
     Raises:
-        UsageError: it is not UTF-8, has no questions, or a line is wrong.
+        CheckFailedError: it is not UTF-8, has no questions, or a line is wrong.
     """
     items = tuple(_items(_text(content, name), name))
     if not items:
-        raise UsageError(f"{name} contains no questions", f"write one JSON object per line, {_SETS}")
+        raise CheckFailedError(f"{name} contains no questions", f"write one JSON object per line, {_SETS}")
     return items
 
 
@@ -135,7 +136,7 @@ def _text(content: bytes, name: str) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         message = f"{name}, line {line}: it is not UTF-8 text (byte 0x{content[error.start]:02x})"
-        raise UsageError(message, "convert it first with iconv") from None
+        raise CheckFailedError(message, "convert it first with iconv") from None
 
 
 def _items(text: str, name: str) -> Iterator[Item]:
@@ -157,16 +158,16 @@ def _items(text: str, name: str) -> Iterator[Item]:
         raise _refusal(name, text, bad)
 
 
-def _refusal(name: str, text: str, bad: Mapping[int, str]) -> UsageError:
+def _refusal(name: str, text: str, bad: Mapping[int, str]) -> CheckFailedError:
     """The first of the ``bad`` lines with what is wrong with it, and the numbers of some others."""
     first, *others = bad
     if text.lstrip()[:1] == "[":
         hint = f"if the file is one JSON list, convert it to lines: jq -c '.[]' {shlex.quote(name)}"
-        return UsageError(f"{name}, line {first}: {bad[first]}; each line must be one object, not a list", hint)
+        return CheckFailedError(f"{name}, line {first}: {bad[first]}; each line must be one object, not a list", hint)
     hint = "each line is one object with question, answer, compare (exact, number, regex, choice, json, checks)"
     also = ", ".join(map(str, others[:_BAD_SHOWN])) + (", …" if len(others) > _BAD_SHOWN else "")
     more = f" (also invalid: line{'' if len(others) == 1 else 's'} {also})" if others else ""
-    return UsageError(f"{name}, line {first}: {bad[first]}{more}", hint)
+    return CheckFailedError(f"{name}, line {first}: {bad[first]}{more}", hint)
 
 
 def read_item(line: str, number: int) -> Item:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Final
 
 from phicli.bench.evaluation.talks import COMPARE, TalkRule
 from phicli.bench.evaluation.types import Item, ItemSet
-from phicli.errors import UsageError
+from phicli.errors import CheckFailedError
 from phicli.training_data.checking import Checking, CheckOptions
 from phicli.training_data.conversation import conversation_of, messages_of
 from phicli.training_data.decoding import BOM, LineError, text_of, value_of
@@ -49,13 +49,13 @@ def read_training_data(
         on_bytes: is given how many bytes were checked by now.
 
     Raises:
-        UsageError: it has errors as training data, or lines that are questions.
+        CheckFailedError: it has errors as training data, or lines that are questions.
     """
     with opened() as file:
         reading = _Reading(file)
         report = _checked(reading, name, on_bytes)
     if reading.question_line:
-        raise UsageError(f"{name}, line {reading.question_line}: a question stands in training data", _MIXED)
+        raise CheckFailedError(f"{name}, line {reading.question_line}: a question stands in training data", _MIXED)
     if not report.usable:
         raise _refusal(report, name)
     items = []
@@ -99,9 +99,9 @@ def _checked(reading: Any, name: str, on_bytes: OnBytes) -> Report:
     return checking.report()
 
 
-def _refusal(report: Report, name: str) -> UsageError:
+def _refusal(report: Report, name: str) -> CheckFailedError:
     count = counted(report.findings.count("error"), "error")
-    return UsageError(
+    return CheckFailedError(
         f"{name} has {count} as training data: {report.first_errors(_SHOWN)}",
         f"see all of them: phi data check {shlex.quote(name)}",
     )

@@ -32,13 +32,15 @@ def convert_to(
     if as_json and not to_file:
         raise UsageError("--json requires --output: examples and result cannot both be printed", "add -o NEW.jsonl")
     with contextlib.ExitStack() as stack:
+        source = None if file is None else stack.enter_context(opened(file))
         if to_file and output is not None:
+            if source is not None:
+                source.require_other(output)
             outputs = stack.enter_context(Outputs((output,), force=force))
             converting = Converting(options, lambda data: outputs.write(0, data))
         else:
             converting = Converting(options, _print)
-        if file is not None:
-            source = stack.enter_context(opened(file))
+        if source is not None:
             with ReadingBar(terminal, f"converting {source.name}", source.size_bytes) as bar:
                 converting.convert(source, bar.update)
         else:
@@ -51,7 +53,10 @@ def _print(data: bytes) -> None:
 
     Raises:
         OutputClosedError: the reader has closed it.
+        UsageError: there is none.
     """
+    if sys.stdout is None:
+        raise UsageError("standard output is closed", "name a file: -o NEW.jsonl")
     try:
         sys.stdout.buffer.write(data)
     except BrokenPipeError:

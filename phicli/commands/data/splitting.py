@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from phicli.errors import UsageError
@@ -21,16 +22,19 @@ def split_file(
     Raises:
         PhiError: it cannot be read or split, or the files cannot be written.
     """
-    base = expand(file)
-    if file == PIPE or (base.exists() and not base.is_file() and not base.is_dir()):  # a pipe has no folder to write to
-        base = Path("data.jsonl")
-    training, validation = (
-        given or base.with_name(f"{base.stem}.{word}{base.suffix or '.jsonl'}")
-        for given, word in zip(outputs, ("train", "validation"), strict=True)
-    )
     with opened(file) as source:
-        if file != PIPE and base.resolve() in (training.resolve(), validation.resolve()):
-            raise UsageError(f"{file} cannot be written while it is read", "name another file to write")
+        training, validation = _paths(file, outputs)
         total = None if source.size_bytes is None else 2 * source.size_bytes
         with ReadingBar(terminal, f"splitting {source.name}", total) as bar:
             return split(source, training, validation, options, force=force, on_bytes=bar.update)
+
+
+def _paths(file: str, outputs: tuple[Path | None, Path | None]) -> Iterator[Path]:
+    """The training and the validation file."""
+    base = expand(file)
+    if file == PIPE or not base.is_file():  # a pipe has no folder to write to
+        base = Path("data.jsonl")
+    for given, word in zip(outputs, ("train", "validation"), strict=True):
+        if given is not None and str(given) == PIPE:
+            raise UsageError("standard output cannot be one of two files", "name two files, or leave out both options")
+        yield given or base.with_name(f"{base.stem}.{word}{base.suffix or '.jsonl'}")

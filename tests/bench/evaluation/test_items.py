@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.make_evals import FOLDER, text_of
 from phicli.bench.evaluation.items import SHIPPED, load_items, read_item, read_items
-from phicli.errors import NotFoundError, UsageError
+from phicli.errors import CheckFailedError, NotFoundError, UsageError
 
 WRONG = "I am tiny-phi, e 17.5, and I know NOTHING\nof this " + "at all " * 12
 GOOD = '{"question": "2 + 2?", "compare": "number", "answer": 4}'
@@ -23,7 +23,7 @@ def write(folder: Path, *lines: str, name: str = "mine.jsonl") -> str:
 
 def refused(content: str | bytes) -> str:
     data = content.encode() if isinstance(content, str) else content
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(CheckFailedError) as caught:
         read_items(data, "mine.jsonl")
     assert caught.value.hint
     return caught.value.message
@@ -115,7 +115,7 @@ def test_a_bad_line_is_named_with_its_number_and_what_is_wrong(line: str, said: 
 
 
 def test_a_number_that_python_refuses_is_told_in_words() -> None:
-    with pytest.raises(UsageError, match="line 1: it has a number with thousands of digits"):
+    with pytest.raises(CheckFailedError, match="line 1: it has a number with thousands of digits"):
         read_items(b'{"question": "q", "compare": "number", "answer": ' + b"9" * 5000 + b"}", "test")
 
 
@@ -154,7 +154,7 @@ def test_all_bad_lines_are_named_at_once() -> None:
 
 @pytest.mark.parametrize("content", [f"[{GOOD}, {GOOD}]", f"[\n{GOOD},\n{GOOD}\n]"])
 def test_a_file_that_is_one_list_says_how_to_make_lines_of_it(content: str) -> None:
-    with pytest.raises(UsageError, match="each line must be one object, not a list") as caught:
+    with pytest.raises(CheckFailedError, match="each line must be one object, not a list") as caught:
         read_items(content.encode(), "mine.json")
     assert "jq -c '.[]' mine.json" in caught.value.hint
 

@@ -14,7 +14,7 @@ from phicli.bench.evaluation.expected import Expected
 from phicli.bench.evaluation.items import load_items
 from phicli.bench.evaluation.types import Item, ItemSet, Reply
 from phicli.chat_format.types import Message, ToolCall
-from phicli.errors import UsageError
+from phicli.errors import CheckFailedError, UsageError
 
 QUESTION = '{"question": "2 + 2?", "compare": "number", "answer": 4}'
 TOOL = {
@@ -51,7 +51,7 @@ def reply(text: str, *calls: dict[str, Any]) -> Reply:
 
 
 def refused(folder: Path, *lines: str) -> str:
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(CheckFailedError) as caught:
         load(folder, *lines)
     assert caught.value.hint
     return caught.value.message
@@ -188,7 +188,8 @@ def test_a_file_that_is_larger_than_memory_allows_needs_a_limit(
 ) -> None:
     monkeypatch.setattr(items_module, "_LARGEST_BYTES", 1000)
     lines = [example(user(f"{n}?"), answer(f"{n}")) for n in range(50)]
-    assert "larger than" in refused(tmp_path, *lines)
+    with pytest.raises(UsageError, match="larger than"):
+        load(tmp_path, *lines)
     assert [item.item_id for item in load(tmp_path, *lines, limit=2).items] == ["line-1", "line-2"]
     with pytest.raises(UsageError, match="larger than"):
         load(tmp_path, *([QUESTION] * 50), limit=2)
