@@ -8,7 +8,9 @@ Sources, read in November 2026:
 - ``openai``: the API reference of fine-tuning (``FineTuneChatRequestInput`` in openai/openai-openapi): ``messages``,
   ``tools``, ``parallel_tool_calls`` and the deprecated ``functions``; ``weight`` of an assistant message is 0 or 1. The
   guide "Supervised fine-tuning" asks for at least 10 examples; the reference of files allows 512 MB. The cookbook's
-  "Data preparation and analysis for chat model fine-tuning" refuses other keys of a message.
+  "Data preparation and analysis for chat model fine-tuning" refuses other keys of a message. All keys of calls and
+  results of tools are required, and arguments are text (``ChatCompletionMessageToolCall`` and
+  ``ChatCompletionRequestToolMessage``).
 - ``trl``: "Dataset formats and types" of TRL (huggingface/trl): ``messages``, or ``prompt`` and ``completion`` as text
   or as messages, ``tools`` in JSON Schema. Tried with TRL 1.16: ``messages`` trains on the words of the user too, and
   ``SFTConfig`` cuts examples at 1,024 tokens by default. The template of Phi-4-mini reads tools from the system message
@@ -43,6 +45,7 @@ class Service:
         weight: what becomes of ``weight``: taken, or ignored.
         reasoning: what becomes of reasoning under a key of its own: taken, ignored by Phi's template, or refused.
         own_shapes: whether tools may be in the shape of Phi-4-mini's model card.
+        full_calls: whether calls must have an id, their type and arguments as text, and results the id of their call.
         images: whether content may have images.
         warn_above_tokens: longer examples are cut by default.
         most_tokens: more than the documents name for an example; None where they name no number.
@@ -59,6 +62,7 @@ class Service:
     weight: Literal["taken", "ignored"] = "taken"
     reasoning: Literal["taken", "ignored", "refused"] = "taken"
     own_shapes: bool = False
+    full_calls: bool = False
     images: bool = False
     warn_above_tokens: int | None = None
     most_tokens: int | None = None
@@ -75,11 +79,11 @@ _OPENAI_KEYS: Final = frozenset({"parallel_tool_calls", "functions"})
 SERVICES: Final[Mapping[str, Service]] = {
     "azure": Service(
         "azure", "Azure AI Foundry", 10, 512 * MEGABYTE, "expected", frozenset({"developer", "function"}), _OPENAI_KEYS,
-        reasoning="refused", images=True, most_tokens=65_536,
+        reasoning="refused", full_calls=True, images=True, most_tokens=65_536,
     ),
     "openai": Service(
         "openai", "OpenAI", 10, 512 * MEGABYTE, "", frozenset({"developer", "function"}), _OPENAI_KEYS,
-        reasoning="refused", images=True, most_tokens=65_536,
+        reasoning="refused", full_calls=True, images=True, most_tokens=65_536,
     ),
     "trl": Service(
         "trl", "TRL", byte_order_mark="harm", weight="ignored", reasoning="ignored", warn_above_tokens=1024,

@@ -55,12 +55,16 @@ class Structure:
         self._top = frozenset({"messages", "tools"}) | service.top_keys | frozenset(own_keys)
         self._roles = _ROLES | service.roles
         self._good_tools: Any = None
+        self._good_names: frozenset[str] = frozenset()
+        self._declared: frozenset[str] = frozenset()
+        """Names of the tools that the example declares, which is being checked."""
 
     def check(self, example: Any, add: Add) -> bool:
         """Report what is wrong with ``example``; returns whether its messages can be read."""
         if type(example) is not dict:
             add("shape", "", _not_an_example(example))
             return False
+        self._declared = frozenset()
         messages = example.get("messages")
         if len(example) > 1 or messages is None:
             self._check_keys(example, add)
@@ -89,12 +93,14 @@ class Structure:
     def _check_tools(self, tools: Any, add: Add) -> None:
         """Check the declarations; in most files they are the same in every line."""
         if self._good_tools is not None and tools == self._good_tools:
+            self._declared = self._good_names
             return
         found: list[tuple[str, str, str]] = []
-        check_declarations(tools, "tools", lambda *one: found.append(one), own_shapes=self._service.own_shapes)
+        names = check_declarations(tools, "tools", lambda *one: found.append(one), own_shapes=self._service.own_shapes)
         for one in found:
             add(*one)
-        self._good_tools = self._good_tools if found else tools
+        if not found:
+            self._good_tools, self._declared, self._good_names = tools, names, names
 
     def _unknown_top(self, example: Mapping[str, Any], key: str) -> str:
         """What is wrong with a key; empty where it may be there."""
@@ -124,7 +130,7 @@ class Structure:
         return type(prompt) is type(completion) and type(prompt) in (list, str)
 
     def _check_list(self, messages: Sequence[Any], at: str, add: Add, *, before: Any = ()) -> None:
-        last, calls, trained = "", OpenCalls(), 0
+        last, calls, trained = "", OpenCalls(self._service.title if self._service.full_calls else ""), 0
         if type(before) is list and before and type(before[-1]) is dict:
             last = str(before[-1].get("role"))
         for number, message in enumerate(messages):
@@ -147,8 +153,17 @@ class Structure:
                 calls.open(message, place, add)
                 trained += message.get("weight") != 0
             last = role
+        self._check_called(calls.called, add)
         if not trained and at == "messages" and any(one.get("weight") == 0 for one in messages if type(one) is dict):
             add("weight", at, "every answer has the weight 0: there is nothing to train on")
+
+    def _check_called(self, called: Sequence[tuple[str, str]], add: Add) -> None:
+        """Report calls of functions that are not declared, where any are and all of them can be read."""
+        for name, place in called if self._declared else ():
+            if name not in self._declared and name != "?":
+                close = get_close_matches(name, self._declared, n=1)
+                hint = f": did you mean {close[0]}?" if close else ""
+                add("tool_call", place, f"the tool {name} is not declared{hint}")
 
     def _unknown_role(self, message: Mapping[str, Any]) -> str:
         if "role" not in message:
@@ -183,7 +198,7 @@ class Structure:
         if role == "system" and "tools" in message:
             if not self._service.own_shapes:
                 add("tools", f"{place}.tools", f"{self._service.title} takes tools next to messages only")
-            check_declarations(message["tools"], f"{place}.tools", add, own_shapes=True)
+            self._declared |= check_declarations(message["tools"], f"{place}.tools", add, own_shapes=True)
         if "function_call" in message and role == "assistant":
             known_here = "function" in self._roles
             add("service" if known_here else "tool_call", f"{place}.function_call",

@@ -23,8 +23,8 @@ def declarations_in(tools: Any) -> Any:
     return value_of(tools) if isinstance(tools, str) else tools
 
 
-def check_declarations(tools: Any, place: str, add: Add, *, own_shapes: bool) -> None:
-    """Report what is not a declaration.
+def check_declarations(tools: Any, place: str, add: Add, *, own_shapes: bool) -> frozenset[str]:
+    """Report what is not a declaration; returns the names of the tools.
 
     Args:
         tools: what stands under ``tools``.
@@ -36,10 +36,10 @@ def check_declarations(tools: Any, place: str, add: Add, *, own_shapes: bool) ->
         given = declarations_in(tools) if own_shapes else tools
     except ValueError:
         add("tools", place, "the declarations of tools are not JSON")
-        return
+        return frozenset()
     if type(given) is not list or not given:
         add("tools", place, "the declarations of tools are not a list with at least one of them")
-        return
+        return frozenset()
     read = []
     for number, one in enumerate(given):
         where = f"{place}[{number}]"
@@ -54,13 +54,21 @@ def check_declarations(tools: Any, place: str, add: Add, *, own_shapes: bool) ->
         unique(read)
     except UsageError as error:
         add("tools", place, error.message)
+    return frozenset(tool.name for _, tool in read)
 
 
 class OpenCalls:
-    """The calls of an answer whose results have not come yet."""
+    """The calls of an answer whose results have not come yet.
 
-    def __init__(self) -> None:
+    Args:
+        full: who requires that calls have all keys of OpenAI's shape; empty for nobody.
+    """
+
+    def __init__(self, full: str = "") -> None:
+        self._full = full
         self._waiting: list[tuple[str | None, str]] = []
+        self.called: list[tuple[str, str]] = []
+        """The name of each function that was called, and the place of its call."""
 
     def open(self, message: Mapping[str, Any], place: str, add: Add) -> None:
         """Take the calls of an answer, and report what is not a call."""
@@ -74,7 +82,11 @@ class OpenCalls:
             add("tool_call", f"{place}.tool_calls", "tool_calls is not a list with at least one call")
             return
         for number, call in enumerate(given):
-            name = _check_call(call, f"{place}.tool_calls[{number}]", add)
+            where = f"{place}.tool_calls[{number}]"
+            name = _check_call(call, where, add)
+            self.called.append((name, where))
+            if self._full and (lacks := _lacking(call)):
+                add("tool_call", where, f"{self._full} requires {lacks}")
             known = call.get("id") if type(call) is dict else None
             self._waiting.append((known if type(known) is str else None, name))
         ids = [known for known, _ in self._waiting if known is not None]
@@ -87,6 +99,8 @@ class OpenCalls:
         if not self._waiting:
             add("tool_result", place, "a tool result does not follow a tool call")
             return
+        if self._full and type(given) is not str and message.get("role") == "tool":
+            add("tool_result", place, f"{self._full} requires the id of the call as tool_call_id")
         at = next((n for n, (known, _) in enumerate(self._waiting) if given is None or known in (given, None)), None)
         if at is None:
             add("tool_result", f"{place}.tool_call_id", f"no call has the id {str(given)[:60]!r}")
@@ -98,6 +112,18 @@ class OpenCalls:
         for _, name in self._waiting:
             add("tool_result", place, f"the result of the call of {name} is missing in front of this message")
         self._waiting = []
+
+
+def _lacking(call: Any) -> str:
+    """What a call lacks of OpenAI's shape; empty for nothing, or if it is not a call."""
+    function = call.get("function", call) if type(call) is dict else None
+    if type(function) is not dict or type(function.get("name")) is not str:
+        return ""
+    if type(call.get("id")) is not str or not call["id"]:
+        return "an id of the call"
+    if function is call or call.get("type") != "function":
+        return 'a call as {"id": …, "type": "function", "function": {…}}'
+    return "" if type(function.get("arguments")) is str else "the arguments as text"
 
 
 def _check_call(call: Any, place: str, add: Add) -> str:

@@ -175,7 +175,7 @@ def test_a_file_that_is_too_large_for_a_service(monkeypatch: pytest.MonkeyPatch)
     [
         ("openai", WITH_TOOLS, []),
         ("azure", WITH_TOOLS, []),
-        ("openai", OF_THE_CARD, ["tools"]),
+        ("openai", OF_THE_CARD, ["tools", "tool_call", "tool_result"]),
         ("openai", THINKING, ["reasoning"]),
         ("trl", OF_THE_CARD, ["tools"]),
         ("trl", {"prompt": "What is 1 plus 1?", "completion": "2"}, []),
