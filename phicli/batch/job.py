@@ -161,7 +161,7 @@ def _notice_same(layout: Layout, words: Wording | RequestWords, watch: Watch) ->
     if not isinstance(words, Wording) or words.prompt is None or words.variables:
         return
     column = _example_column(layout) if layout.is_table else "prompt" if layout.format == "lines" else "key"
-    watch.say(f"--prompt names nothing of a line, so all lines ask the same question; to name it: {{{column}}}")
+    watch.say(f"note: --prompt names nothing of a line, so all lines ask the same question; to name it: {{{column}}}")
 
 
 def _example_column(layout: Layout) -> str:

@@ -123,6 +123,9 @@ def check_name(typed: str) -> str:
         UsageError: it cannot.
     """
     if NAME.fullmatch(typed.lower()) is None:
+        if "://" in typed:  # which may have a password in it
+            hint = "put the name before the address: phi remotes add NAME URL"
+            raise UsageError("an address cannot be the name of a remote", hint)
         raise UsageError(
             f"{typed!r} cannot be the name of a remote", "use up to 64 letters, digits, ., - and _, e.g. lab"
         )

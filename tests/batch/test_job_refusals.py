@@ -105,7 +105,7 @@ def test_a_prompt_that_names_nothing_of_a_line_is_said(
     run_batch(batch_of(source, out, words=words), ScriptedTarget, told)
     notes = [text for text in told.said if "ask the same question" in text]
     assert len(notes) == bool(says)
-    assert all(note.endswith(says) for note in notes)
+    assert all(note.startswith("note: ") and note.endswith(says) for note in notes)
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,7 @@ def test_what_is_not_given_stays_as_long_as_the_address_does(phi: Phi) -> None:
         (["phi3", "http://x"], "a remote cannot be called phi3: that is the name of the model phi-3-mini-4k", "choose"),
         (["phi", "http://x"], "a remote cannot be called phi", "choose another name"),
         (["a/b", "http://x"], "'a/b' cannot be the name of a remote", "use up to 64"),
+        (["https://u:s3cr3t@h/v1", "lab"], "an address cannot be the name of a remote", "phi remotes add NAME URL"),
         (["q", "localhost:8080"], "localhost:8080 is not the address of an endpoint", "did you mean http://localhost"),
         (["q", "https://u:s3cr3t@h/v1"], "the address has a user or a password in it", "keep keys in a variable"),
         (["q", "https://h/v1?k=s3cr3t"], "the address has more than a path in it", "an example"),
