@@ -117,6 +117,13 @@ class Schedule:
                 most = max(most, sum(learned[one] for one in micro))
         return Load(tokens, most, max(self.lengths))
 
+    def heaviest_of_all(self, learned: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Where all examples are computed once, as for a validation: the micro-batch with the most tokens, and that
+        with the most learned ones.
+        """  # fmt: skip
+        micros = self.grouped(range(len(self.lengths)))
+        return max(micros, key=self.size), max(micros, key=lambda micro: sum(learned[one] for one in micro))
+
 
 @lru_cache(maxsize=2)
 def _order(count: int, seed: int, epoch: int) -> list[int]:

@@ -7,9 +7,9 @@ size, and of the rank, for the model's types float32 and bfloat16 (the adapter i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from phicli.errors import DoesNotFitError
 from phicli.finetune.base_folder import Shape
@@ -68,33 +68,55 @@ class Needs:
         }  # fmt: skip
 
 
+class Answers(Protocol):
+    """Examples."""
+
+    @property
+    def lengths(self) -> Sequence[int]:
+        """Of each, in tokens."""
+
+    @property
+    def learned(self) -> Sequence[int]:
+        """How many tokens of each are the answer."""
+
+
 def trainable_parameters(shape: Shape, rank: int) -> int:
     """Parameters of an adapter of all linear layers."""
     return shape.layers * sum(rank * (inputs + outputs) for inputs, outputs in shape.linear_layers)
 
 
-def needs_of(shape: Shape, recipe: Recipe, load: Load) -> Needs:
-    """What a run needs whose largest micro-batch is ``load``."""
+def needs_of(shape: Shape, recipe: Recipe, load: Load, checked: Load | None = None) -> Needs:
+    """What a run needs whose largest micro-batch is ``load``; ``checked`` is that of the validation data."""
     kind = recipe.dtype
     trainable = trainable_parameters(shape, recipe.rank)
     weights, unpacked = weight_bytes(shape, recipe)
-    masked = load.width if shape.window is not None and load.width > shape.window else 0
-    layer = load.tokens * (
-        _HIDDEN[kind] * shape.hidden + _KEY_VALUE[kind] * 2 * shape.kv_heads * shape.head_size
-        + _FEED_FORWARD[kind] * shape.feed_forward + _RANK * recipe.rank + _MASK[kind] * masked
-    )  # fmt: skip
+    layer = _layer_bytes(shape, recipe, load)
     kept = load.tokens * shape.hidden * DTYPE_BYTES[kind]
     layers = layer + shape.layers * kept if recipe.checkpointing else shape.layers * layer
     largest = 4 * 2 * shape.feed_forward * load.tokens  # the gradient of the widest matrix on the way back
+    learning = layers + largest + _LOGIT * load.learned * shape.vocabulary
+    checking = (
+        0.0 if checked is None else _layer_bytes(shape, recipe, checked) + _LOGIT * checked.learned * shape.vocabulary
+    )
     return Needs(
         trainable=trainable,
         runtime=_GPU_BYTES if recipe.device == "cuda" else _RUNTIME_BYTES[kind],
         weights=weights + unpacked,
         adapter=_TRAINED * trainable,
-        activations=int(layers + largest + _LOGIT * load.learned * shape.vocabulary),
+        activations=int(max(learning, checking)),
         disk=trainable * (3 * _SAVED + 3 * 4),
         tokens=load.tokens,
     )
+
+
+def _layer_bytes(shape: Shape, recipe: Recipe, load: Load) -> float:
+    """What one layer holds for the way back; without one, as in a validation, it is the most that is there at once."""
+    kind = recipe.dtype
+    masked = load.width if shape.window is not None and load.width > shape.window else 0
+    return load.tokens * (
+        _HIDDEN[kind] * shape.hidden + _KEY_VALUE[kind] * 2 * shape.kv_heads * shape.head_size
+        + _FEED_FORWARD[kind] * shape.feed_forward + _RANK * recipe.rank + _MASK[kind] * masked
+    )  # fmt: skip
 
 
 def weight_bytes(shape: Shape, recipe: Recipe) -> tuple[int, int]:
@@ -108,9 +130,22 @@ def weight_bytes(shape: Shape, recipe: Recipe) -> tuple[int, int]:
 
 
 def fitted(
-    shape: Shape, recipe: Recipe, schedule: Schedule, learned: Any, available_bytes: int
+    shape: Shape,
+    recipe: Recipe,
+    schedule: Schedule,
+    learned: Sequence[int],
+    available_bytes: int,
+    validation: Answers | None = None,
 ) -> tuple[Recipe, Needs]:
     """The recipe with the largest micro-batch that fits into memory; checkpointing if nothing fits without.
+
+    Args:
+        shape: of the model.
+        recipe: its micro-batch is the largest one that may be used.
+        schedule: of the training data.
+        learned: the learned tokens of each example there.
+        available_bytes: of memory.
+        validation: the validation data, if there are any.
 
     Raises:
         DoesNotFitError: nothing does.
@@ -118,7 +153,7 @@ def fitted(
     smallest = None
     for candidate in _candidates(recipe):
         load = replace(schedule, recipe=candidate).largest(learned)
-        needs = needs_of(shape, candidate, load)
+        needs = needs_of(shape, candidate, load, _checked(replace(schedule, recipe=candidate), validation))
         if needs.memory <= available_bytes * _SHARE:
             return candidate, needs
         smallest = needs if smallest is None or needs.memory < smallest.memory else smallest
@@ -133,6 +168,14 @@ def fitted(
         _hint(recipe, smallest),
         data=smallest.to_data() | {"available_bytes": available_bytes},
     )
+
+
+def _checked(schedule: Schedule, validation: Answers | None) -> Load | None:
+    if validation is None or not validation.lengths:
+        return None
+    schedule = replace(schedule, lengths=validation.lengths)
+    widest, longest = schedule.heaviest_of_all(validation.learned)
+    return Load(schedule.size(widest), sum(validation.learned[one] for one in longest), max(validation.lengths))
 
 
 def _place(recipe: Recipe) -> str:

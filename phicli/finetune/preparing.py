@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import tempfile
@@ -238,15 +239,15 @@ def _plan(wish: Wish, folder: RunFolder, *, resumed: bool) -> Prepared:
     """What the run needs, with the tokens in ``folder``, compared with what there is."""
     shape, available = wish.base.shape, wish.device.available_bytes
     free = free_bytes(wish.folder.path)
-    count = 0
-    if folder.validation.exists():
-        with PairsFile(folder.validation) as validation:
-            count = len(validation)
-    with PairsFile(folder.train) as pairs:
+    with contextlib.ExitStack() as stack:
+        pairs = stack.enter_context(PairsFile(folder.train))
+        known = folder.validation.exists()
+        validation = stack.enter_context(PairsFile(folder.validation)) if known else None
         wanted = min(wish.recipe.micro_batch, wish.recipe.batch_size)
         recipe = replace(wish.recipe, micro_batch=wanted)
         schedule = Schedule(pairs.lengths, shape.original_context, recipe)
-        recipe, needs = fitted(shape, recipe, schedule, pairs.learned, available)
+        recipe, needs = fitted(shape, recipe, schedule, pairs.learned, available, validation)
+        count = 0 if validation is None else len(validation)
         found = Prepared(recipe, needs, schedule.steps, len(pairs), count, sum(pairs.learned), available, free, resumed)
     if needs.disk > free + (folder.used_bytes() if resumed else 0):
         raise DoesNotFitError(

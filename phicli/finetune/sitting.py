@@ -7,6 +7,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -96,7 +97,8 @@ class _Sitting:
     def measure(self) -> None:
         """Compute three steps without learning, and say what they took.
 
-        The one with the largest micro-batch comes first: where memory runs out, it does so at the beginning.
+        The one with the largest micro-batch comes first, and the largest ones of the validation data: where memory runs
+        out, it does so at the beginning.
         """
         steps = self.schedule.steps
         first = range(self.step, min(steps, self.step + self.schedule.steps_per_epoch))
@@ -108,6 +110,9 @@ class _Sitting:
         loss = self.trainer.step(self.schedule, self.pairs, chosen[0], learn=False)  # is slower than all others
         if self.step == 0 and loss is not None and not math.isfinite(loss):
             raise WeightsError("the model computes no numbers before it has learned anything")
+        if self.validation is not None:
+            for micro in self._checks(self.validation).heaviest_of_all(self.validation.learned):
+                self.trainer.evaluate(self._checks(self.validation), self.validation, micro)
         began = time.perf_counter()
         for step in chosen:
             self.trainer.step(self.schedule, self.pairs, step, learn=False)
@@ -161,7 +166,7 @@ class _Sitting:
 
     def _validate(self) -> None:
         assert self.validation is not None  # noqa: S101 (asked for only then)
-        exact = self.trainer.evaluate(self.schedule, self.validation)
+        exact = self.trainer.evaluate(self._checks(self.validation), self.validation)
         if exact is None:
             return
         if not math.isfinite(exact):
@@ -173,6 +178,10 @@ class _Sitting:
         self.best, self.worse = min(loss, self.best), 0 if better else self.worse + 1
         self.validations.append((self.step, loss))
         self.say("validation", step=self.step, loss=loss, best=better)
+
+    def _checks(self, validation: PairsFile) -> Schedule:
+        """What is computed together of the validation data."""
+        return replace(self.schedule, lengths=validation.lengths)
 
     def _validation_due(self) -> bool:
         """Whether the losses on the validation data are fewer than there should be after so many steps."""

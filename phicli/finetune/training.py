@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -84,16 +84,23 @@ class Trainer:
         """Remove the gradients of a step that is done or given up."""
         self.optimizer.zero_grad(set_to_none=True)
 
-    def evaluate(self, schedule: Schedule, pairs: PairsFile) -> float | None:
-        """The loss for each learned token of all ``pairs``, without dropout; None if it was given up."""
+    def evaluate(self, schedule: Schedule, pairs: PairsFile, only: Sequence[int] | None = None) -> float | None:
+        """The loss for each learned token of ``pairs``, without dropout; None if it was given up.
+
+        Args:
+            schedule: what is computed together; with the lengths of ``pairs``.
+            pairs: examples.
+            only: some of them; None for all.
+        """
         self.model.eval()
+        numbers = range(len(pairs)) if only is None else only
         losses = []
         with torch.no_grad():
-            for micro in schedule.grouped(range(len(pairs))):
+            for micro in schedule.grouped(numbers):
                 if self._stopped():
                     return None
                 losses.append(float(self._loss(pairs, micro)))
-        return math.fsum(losses) / sum(pairs.learned)
+        return math.fsum(losses) / sum(pairs.learned[number] for number in numbers)
 
     def save_adapter(self, folder: Path) -> None:
         """Write the adapter as PEFT does.
@@ -108,6 +115,7 @@ class Trainer:
         write_tensors(folder / WEIGHTS, weights)
         config = copy(self.model.peft_config["default"])
         config.inference_mode = True
+        config.target_modules = sorted(config.target_modules)  # a set has another order in each process
         config.save_pretrained(str(folder))
 
     def save_optimizer(self, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -101,6 +102,17 @@ def test_the_heaviest_step_is_measured_first() -> None:
     schedule = Schedule([5] * 20 + [90], None, Recipe(batch_size=4, micro_batch=2))
     heaviest = schedule.heaviest(range(schedule.steps))
     assert any(20 in micro for micro in schedule.micro_batches(heaviest))
+
+
+def test_long_answers_of_the_validation_data_count() -> None:
+    recipe = Recipe(batch_size=8, micro_batch=8)
+    schedule, learned, memory = Schedule([100] * 8, 4096, recipe), [20] * 8, 1 << 40
+    alone = fitted(MINI, recipe, schedule, learned, memory)[1].activations
+    short, long = SimpleNamespace(lengths=[90], learned=[30]), SimpleNamespace(lengths=[3000] * 9, learned=[2000] * 9)
+    assert fitted(MINI, recipe, schedule, learned, memory, short)[1].activations == alone
+    needed = fitted(MINI, recipe, schedule, learned, memory, long)[1].activations
+    assert needed > 12 * 8 * 2000 * MINI.vocabulary > alone
+    assert fitted(MINI, recipe, schedule, learned, 60 << 30, long)[0].micro_batch < 8
 
 
 def test_quantized_weights_need_four_bits_but_for_the_embedding() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -20,6 +20,9 @@ from phicli.finetune.pairs_file import write_pairs  # noqa: E402
 from phicli.finetune.run_folder import RunFolder  # noqa: E402
 from tests.support.checkpoint_files import write_no_adapter, write_no_tensors  # noqa: E402
 
+BORDER = 20
+"""LongRoPE's: longer examples are not computed with shorter ones."""
+
 
 class Counting:
     """Stands for the Trainer: what it has learned is how many steps it made."""
@@ -30,6 +33,7 @@ class Counting:
     validations: tuple[float, ...] = ()
     failure: Exception | None = None
     fails_in = -1
+    tried: ClassVar[list[int]] = []
 
     def __init__(self, folder: Path, name: str, recipe: Recipe, stopped: Any) -> None:
         self.recipe, self.learned, self.trainable, self.stopped = recipe, 0, 1, stopped
@@ -45,7 +49,13 @@ class Counting:
         self.learned += 1
         return self.losses[step] if self.losses else 1.0 / (step + 1)
 
-    def evaluate(self, schedule: Any, pairs: Any) -> float | None:
+    def evaluate(self, schedule: Any, pairs: Any, only: Any = None) -> float | None:
+        numbers = range(len(pairs)) if only is None else only
+        micros = [[pairs.lengths[one] for one in micro] for micro in schedule.grouped(numbers)]
+        assert not [micro for micro in micros if min(micro) <= BORDER < max(micro)]
+        if only is not None:  # before the training it is only tried
+            self.tried.append(max(max(micro) * len(micro) for micro in micros))
+            return 0.0
         return None if self.stopped() else self.validations[self.learned - 1]
 
     def forget(self) -> None: ...
@@ -76,7 +86,7 @@ class Orders:
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    trainer = type("Trainer", (Counting,), {})
+    trainer = type("Trainer", (Counting,), {"tried": []})
     monkeypatch.setattr(sitting, "Trainer", trainer)
     return Run(RunFolder(tmp_path / "run"), trainer)
 
@@ -96,7 +106,7 @@ class Run:
 
     def go(self, orders: Any = None, **recipe: Any) -> dict[str, Any]:
         made = Recipe(**{"batch_size": 1, "evaluations": 5, **recipe}).to_data()
-        facts = {"recipe": made, "threads": 1, "save_every_s": 0, "base": {"path": ".", "name": "x", "border": None}}
+        facts = {"recipe": made, "threads": 1, "save_every_s": 0, "base": {"path": ".", "name": "x", "border": BORDER}}
         self.events.clear()
         sitting.train(
             self.folder, facts, lambda event, **more: self.events.append({"event": event, **more}), orders or Orders()
@@ -113,6 +123,14 @@ def test_validations_are_spread_and_the_best_adapter_is_taken(run: Run) -> None:
     assert run.named("validation") == [2, 4, 6, 8, 10]
     assert (done["event"], done["step"], done["early"]) == ("done", 10, False)
     assert (run.folder.adapter / "learned").read_text() == "6"
+
+
+def test_validation_data_are_grouped_by_their_own_lengths(run: Run) -> None:
+    lengths = (*(30, 3) * 8, 40)  # more examples than the training data, and longer ones
+    run.validate(*range(10, 0, -1))
+    write_pairs(run.folder.validation, [TrainingPair((1,) * length, 1) for length in lengths])
+    assert run.go(micro_batch=4, batch_size=4)["event"] == "done"
+    assert max(run.trainer.tried) == 4 * 40  # the largest micro-batch comes before the training
 
 
 def test_more_validations_than_steps_are_one_for_each_step(run: Run) -> None:
