@@ -52,7 +52,7 @@ def watch(
         listening: sockets whose waiting connections count as clients.
         on_bug: gets a line for each failure that nobody foresaw; the server is looked at again.
 
-    Returns what ends the watch: when it returns, the server is neither looked at nor hidden or shown any more.
+    Returns what ends the watch: after that the server is no longer looked at, hidden or shown.
     """
     over = threading.Event()
 
