@@ -72,7 +72,7 @@ class LeftoverGuard:
 
 
 def _running() -> set[object]:
-    """The threads that are no daemons, and the ids of the child processes where the system tells them at little cost."""
+    """The threads that are no daemons, and the ids of the child processes where the system tells them cheaply."""
     threads = {thread for thread in threading.enumerate() if not thread.daemon}
     processes = {pid for pid in children(os.getpid()) if not _is_zombie(pid)} if _LINUX else set()
     return {*threads, *processes}
