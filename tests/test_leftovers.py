@@ -20,14 +20,13 @@ def guard() -> LeftoverGuard:
     return found
 
 
-@pytest.mark.parametrize("daemon", [True, False])
-def test_a_thread_that_goes_on_is_named_with_where_it_is(guard: LeftoverGuard, daemon: bool) -> None:
+def test_a_thread_that_goes_on_is_named_with_where_it_is(guard: LeftoverGuard) -> None:
     over = threading.Event()
 
     def wait(_: int) -> None:
         over.wait()
 
-    thread = threading.Thread(target=partial(wait, 1), name="left", daemon=daemon)
+    thread = threading.Thread(target=partial(wait, 1), name="left")
     thread.start()
     (left,) = guard.left()
     assert left.startswith("the thread left at ")
@@ -37,7 +36,7 @@ def test_a_thread_that_goes_on_is_named_with_where_it_is(guard: LeftoverGuard, d
     assert guard.left() == []
 
 
-def test_a_daemon_of_a_library_may_stay(guard: LeftoverGuard) -> None:
+def test_a_daemon_may_stay(guard: LeftoverGuard) -> None:
     over = threading.Event()
     thread = threading.Thread(target=over.wait, daemon=True)
     thread.start()

@@ -7,7 +7,6 @@ scope, may stay. A fixture of a wider scope that starts processes later, in the 
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 import threading
@@ -73,19 +72,10 @@ class LeftoverGuard:
 
 
 def _running() -> set[object]:
-    """The threads that matter, and the ids of the child processes where the system tells them at little cost."""
-    threads = {thread for thread in threading.enumerate() if not thread.daemon or _is_ours(thread)}
+    """The threads that are no daemons, and the ids of the child processes where the system tells them cheaply."""
+    threads = {thread for thread in threading.enumerate() if not thread.daemon}
     processes = {pid for pid in children(os.getpid()) if not _is_zombie(pid)} if _LINUX else set()
     return {*threads, *processes}
-
-
-def _is_ours(thread: threading.Thread) -> bool:
-    """Whether code of this repository started the thread: what daemons of libraries do is theirs."""
-    target: Any = getattr(thread, "_target", None)
-    while isinstance(target, functools.partial):
-        target = target.func
-    owners = (type(thread), target, type(getattr(target, "__self__", None)))
-    return any(str(getattr(owner, "__module__", "")).startswith(("phicli.", "tests.")) for owner in owners)
 
 
 def _is_zombie(pid: int) -> bool:
