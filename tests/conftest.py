@@ -10,7 +10,7 @@ from tests.support.bytecode import keep_bytecode
 from tests.support.certificates import authority
 from tests.support.hub.fixtures import hub
 from tests.support.kernels import tests_home
-from tests.support.leftovers import LeftoverGuard, starts_lasting_process
+from tests.support.leftovers import LeftoverGuard
 from tests.support.lending import lender
 from tests.support.prepared import prepared
 from tests.support.process_guard import ProcessGuard, starts_process
@@ -23,7 +23,7 @@ from tests.support.tokenizing import tokenizing_engine
 
 __all__ = [
     "authority", "environment", "folder", "hub", "lender", "online", "phi", "prepared", "serve", "server", "smollm2",
-    "starts_lasting_process", "starts_process", "story_file", "storyteller", "tests_home", "tokenizing_engine",
+    "starts_process", "story_file", "storyteller", "tests_home", "tokenizing_engine",
 ]  # fmt: skip
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

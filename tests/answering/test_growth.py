@@ -118,7 +118,7 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory, starts_lasting_process: None) -> Iterator[Bench]:
+def bench(tmp_path_factory: pytest.TempPathFactory, starts_process: None) -> Iterator[Bench]:
     options = ChatOptions(engine={"threads": 1})
     plan = plan_load(locate("tiny-phi"), read_header(TINY_PHI), options, Use.ONE_ANSWER, memory=None, cores=1)
     with ExitStack() as ends:

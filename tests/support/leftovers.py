@@ -1,12 +1,13 @@
 """A guard that no test leaves a thread or a process behind: it would go on in the middle of another test.
 
 A plugin of pytest, registered in ``tests/conftest.py``. What is there before a test, or is made by a fixture of a wider
-scope, may stay. A fixture of a wider scope that starts processes later, in the tests that use it, asks for
-``starts_lasting_process``.
+scope, may stay. Tests of a fixture of a wider scope that ends later are not looked at: it may start an engine in one of
+them, and keep it for the others.
 """
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 import threading
@@ -23,12 +24,9 @@ from tests.support.processes import children
 
 GRACE_S = 20.0
 """For what ends by itself: it is waited for, so that the next test begins without it."""
+_START_NOTHING = frozenset({"prepared", "tests_home"})
+"""Fixtures of a wider scope with an end of which that is known: almost all tests use them."""
 _LINUX = sys.platform.startswith("linux")
-
-
-@pytest.fixture(scope="session")
-def starts_lasting_process(starts_process: None) -> None:
-    """Asked for by fixtures of a wider scope that start processes in the tests, and keep them."""
 
 
 class LeftoverGuard:
@@ -59,7 +57,7 @@ class LeftoverGuard:
     def pytest_runtest_teardown(self, item: pytest.Item) -> Iterator[None]:
         """Fail the test where something is left after its last fixture has ended."""
         result = yield
-        if "starts_lasting_process" not in getattr(item, "fixturenames", ()) and (left := self.left()):
+        if not _uses_what_stays(item) and (left := self.left()):
             pytest.fail(f"{item.nodeid} has left: " + "; ".join(left), pytrace=False)
         return result
 
@@ -69,6 +67,15 @@ class LeftoverGuard:
         while (left := _running() - self._before) and time.monotonic() < until:
             time.sleep(0.01)
         return sorted(map(_described, left))
+
+
+def _uses_what_stays(item: pytest.Item) -> bool:
+    known = getattr(item, "_fixtureinfo", None)
+    fixtures = {} if known is None else known.name2fixturedefs
+    return any(
+        found[-1].scope != "function" and inspect.isgeneratorfunction(found[-1].func) and name not in _START_NOTHING
+        for name, found in fixtures.items()
+    )
 
 
 def _running() -> set[object]:

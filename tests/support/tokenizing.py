@@ -25,7 +25,7 @@ StartEngine = Callable[..., TokenizingEngine]
 
 
 @pytest.fixture(scope="session")
-def tokenizing_engine(tmp_path_factory: pytest.TempPathFactory, starts_lasting_process: None) -> Iterator[StartEngine]:
+def tokenizing_engine(tmp_path_factory: pytest.TempPathFactory, starts_process: None) -> Iterator[StartEngine]:
     """Start an engine for a vocabulary (and a template); the same one again for the same arguments."""
     running: dict[tuple[Vocabulary, str | None], TokenizingEngine] = {}
 
