@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -106,4 +107,8 @@ def test_one_that_takes_too_long_is_killed_and_one_that_was_killed_says_so(
 
 def commands(prepared: Prepared) -> list[psutil.Process]:
     """The commands that run now: each has a parent that waits for it, which is a copy of the program."""
-    return [one for waits in psutil.Process(prepared.pid).children() for one in waits.children()]
+    found: list[psutil.Process] = []
+    for waits in psutil.Process(prepared.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+            found += waits.children()
+    return found
