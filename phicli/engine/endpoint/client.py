@@ -110,9 +110,7 @@ class EndpointClient:
         return tuple(entry["id"] for entry in self.listed(silence_s=silence_s))
 
     def listed(self, *, silence_s: float, closing: Closing | None = None) -> tuple[Mapping[str, Any], ...]:
-        """The entries of the models that it lists, in its order; each has a name, ``id``, that can be printed.
-
-        A name with our key in it is left out.
+        """The entries of the models that it lists, in its order; each has an ``id`` to print, without our key.
 
         Raises:
             EndpointError: it cannot be reached, refuses, or sends no list.
@@ -123,10 +121,8 @@ class EndpointClient:
             return tuple(
                 entry
                 for entry in json.loads(body)["data"]
-                if isinstance(entry["id"], str)
-                and entry["id"]
-                and entry["id"].isprintable()
-                and not self.address.gives_away(entry["id"])
+                if isinstance(name := entry["id"], str) and name and name.isprintable()
+                if not self.address.gives_away(name)
             )
         except (ValueError, LookupError, TypeError, RecursionError):
             url, said = self.address.shown, f": {text}" if (text := said_in(self.address, body)) else ""
