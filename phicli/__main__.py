@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 _OBJECTS_PER_COLLECTION = 50_000
 """With Python's 700 the collections while the program loads take a tenth of that time, and find nothing."""
 _LEAVES_S = 0.01
+"""Seconds in which the main thread leaves the place that ignores an interruption."""
 
 
 def entry() -> None:

@@ -38,7 +38,7 @@ _AS_DATA = frozenset({"--json", "--events"})
 _FULL_STOP = re.compile(r"(?<=[\w)\]'\"])\.\s*$")
 
 _FROM_C = "PyCapsule_Import could not import"
-"""How Python begins the only error that has no cause: any error there, and nothing is missing from the library."""
+"""How the error begins if a C module could not import another one. It does not name its cause: an interruption too."""
 
 
 @contextlib.contextmanager
